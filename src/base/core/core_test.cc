@@ -1,0 +1,52 @@
+#include <gtest/gtest.h>
+
+#include "base/core/clock.h"
+#include "base/core/result.h"
+#include "base/core/rng.h"
+
+namespace atl {
+namespace {
+
+Result<int> half(int n) {
+  if (n % 2) return Error(Code::kInvalid, "odd");
+  return n / 2;
+}
+
+Result<int> quarter(int n) {
+  TRY(const int h, half(n));
+  TRY(const int q, half(h));
+  return q;
+}
+
+TEST(Result, TryLeavesWithTheFirstError) {
+  EXPECT_EQ(*quarter(8), 2);
+  const auto bad = quarter(6);
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().code(), Code::kInvalid);
+  EXPECT_EQ(Error(bad.error()).during("quarter of 6").message(), "quarter of 6: odd");
+}
+
+TEST(Clock, Rfc3339RoundTrip) {
+  const auto t = parse_rfc3339("2026-11-25T12:30:05.25+01:30");
+  ASSERT_TRUE(t);
+  EXPECT_EQ(rfc3339(*t), "2026-11-25T11:00:05Z");
+  EXPECT_EQ(rfc3339_micro(*t), "2026-11-25T11:00:05.250000Z");
+}
+
+TEST(Clock, Rfc3339RefusesNonsense) {
+  for (const char* bad : {"", "2026-11-25", "2026-13-25T00:00:00Z", "2026-02-30T00:00:00Z", "2026-11-25T25:00:00Z",
+                          "2026-11-25T00:00:00", "2026-11-25T00:00:00.Z", "2026-11-25T00:00:00+1:00", "x026-11-25T00:00:00Z"}) {
+    EXPECT_FALSE(parse_rfc3339(bad)) << bad;
+  }
+}
+
+TEST(Rng, SeedsRepeatAndUuidsHaveTheirForm) {
+  SeededRng a(7), b(7);
+  EXPECT_EQ(a.uuid(), b.uuid());
+  const std::string id = SystemRng().uuid();
+  EXPECT_EQ(id.size(), 36u);
+  EXPECT_EQ(id[14], '4');
+}
+
+}  // namespace
+}  // namespace atl
