@@ -105,7 +105,12 @@ Result<ObjectPtr> Object::from_document(json::Value document, Revision revision)
 }
 
 Result<ObjectPtr> Object::from_text(std::string text) {
-  TRY(const json::Value document, json::parse(text, {.max_bytes = 64 << 20}));
+  json::Value document;
+  return from_text(std::move(text), document);
+}
+
+Result<ObjectPtr> Object::from_text(std::string text, json::Value& document) {
+  TRY(document, json::parse(text, {.max_bytes = 64 << 20}));
   TRY(Header header, read_header(document));
   header.revision = read_revision(document);
   return ObjectPtr(new Object(std::move(header), share(std::move(text))));

@@ -55,6 +55,8 @@ class Object {
   static Result<ObjectPtr> from_document(json::Value document, Revision revision);
   // From bytes that already hold their resourceVersion (a server's answer).
   static Result<ObjectPtr> from_text(std::string text);
+  // The same, and hands out the tree that was parsed on the way.
+  static Result<ObjectPtr> from_text(std::string text, json::Value& document_out);
 
   const Header& header() const { return header_; }
   const ObjectKey& key() const { return header_.key; }

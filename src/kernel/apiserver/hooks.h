@@ -40,6 +40,8 @@ class KindHook {
  public:
   virtual ~KindHook() = default;
   virtual std::string_view name() const = 0;  // "service.cluster_ip"
+  // Nodes register with their status; everything else starts without one.
+  virtual bool keeps_status_on_create() const;
   // After defaulting and mutating admission, before validation: sets fields that the user may not,
   // keeps fields that an update may not drop.
   virtual Result<> prepare(WriteContext& write) const;
@@ -51,6 +53,10 @@ class KindHook {
   virtual void settle(const WriteContext& write, bool stored);
   // May this object be deleted? (kForbidden for the namespace "default")
   virtual Result<> check_delete(const json::Value& object) const;
+  // True: the object has to stay, marked as being deleted, until somebody else is done with it
+  // (a namespace with contents). May change the object when it is marked, and when it is asked
+  // again.
+  virtual bool holds_deletion(json::Value& object) const;
   // Seconds of grace where the deletion asks for none; nothing: removed at once.
   virtual std::optional<int64_t> grace_seconds(const json::Value& object,
                                                std::optional<int64_t> asked) const;
@@ -111,18 +117,26 @@ class HookTable {
   void add(std::string group, std::string resource, std::string subresource,
            std::unique_ptr<ConnectHook> hook);
 
+  // A subresource that is one part of the object (certificatesigningrequests/approval writes
+  // status.conditions): GET, PUT and PATCH there change nothing but `path`. "status" is known
+  // anyhow.
+  void add_part(std::string group, std::string resource, std::string subresource,
+                std::vector<std::string> path);
+
   // In the order of registration; empty where there are none.
   const std::vector<std::unique_ptr<KindHook>>& of(const api::Gvr& resource) const;
   VirtualHook* virtual_hook(const api::Gvr& resource, std::string_view subresource) const;
   ConnectHook* connect_hook(const api::Gvr& resource, std::string_view subresource) const;
+  // Null where it is not a part.
+  const std::vector<std::string>* part(const api::Gvr& resource,
+                                       std::string_view subresource) const;
 
  private:
-  using Key = std::pair<std::string, std::string>;
-  std::map<Key, std::vector<std::unique_ptr<KindHook>>> kinds_;
-  std::map<std::tuple<std::string, std::string, std::string>, std::unique_ptr<VirtualHook>>
-      virtuals_;
-  std::map<std::tuple<std::string, std::string, std::string>, std::unique_ptr<ConnectHook>>
-      connects_;
+  using Path = std::tuple<std::string, std::string, std::string>;  // group, resource, subresource
+  std::map<std::pair<std::string, std::string>, std::vector<std::unique_ptr<KindHook>>> kinds_;
+  std::map<Path, std::unique_ptr<VirtualHook>> virtuals_;
+  std::map<Path, std::unique_ptr<ConnectHook>> connects_;
+  std::map<Path, std::vector<std::string>> parts_;
 };
 
 }  // namespace atl::apiserver

@@ -1,0 +1,161 @@
+#include "kernel/apiserver/status.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace atl::apiserver {
+namespace {
+
+struct Row {
+  Code code;
+  int http;
+  std::string_view reason;
+};
+
+// Ordered as enum Code; the first row of an HTTP code is the one that error_of_status() falls back
+// to.
+constexpr std::array kTable = {
+    Row{Code::kBadRequest, 400, "BadRequest"},
+    Row{Code::kUnauthorized, 401, "Unauthorized"},
+    Row{Code::kForbidden, 403, "Forbidden"},
+    Row{Code::kNotFound, 404, "NotFound"},
+    Row{Code::kMethodNotAllowed, 405, "MethodNotAllowed"},
+    Row{Code::kNotAcceptable, 406, "NotAcceptable"},
+    Row{Code::kExists, 409, "AlreadyExists"},
+    Row{Code::kConflict, 409, "Conflict"},
+    Row{Code::kGone, 410, "Expired"},
+    Row{Code::kTooLarge, 413, "RequestEntityTooLarge"},
+    Row{Code::kUnsupportedMedia, 415, "UnsupportedMediaType"},
+    Row{Code::kInvalid, 422, "Invalid"},
+    Row{Code::kTooMany, 429, "TooManyRequests"},
+    Row{Code::kInternal, 500, "InternalError"},
+    Row{Code::kUnavailable, 503, "ServiceUnavailable"},
+    Row{Code::kTimeout, 504, "Timeout"},
+    Row{Code::kCancelled, 499, "Timeout"},
+    Row{Code::kExhausted, 507, "InternalError"},
+};
+
+const Row& row(Code code) {
+  return kTable[size_t(code)];
+}
+
+Code code_of(std::string_view reason, int64_t http) {
+  if (reason == "Gone") return Code::kGone;
+  if (reason == "ServerTimeout") return Code::kUnavailable;
+  for (const Row& entry : kTable) {
+    if (entry.reason == reason && (http == 0 || entry.http == http)) return entry.code;
+  }
+  for (const Row& entry : kTable) {
+    if (entry.http == http && entry.code != Code::kExists) return entry.code;
+  }
+  return http >= 400 && http < 500 ? Code::kBadRequest : Code::kInternal;
+}
+
+json::Object details_of(const StatusSubject& subject) {
+  json::Object details;
+  if (!subject.name.empty()) details["name"] = subject.name;
+  if (!subject.group.empty()) details["group"] = subject.group;
+  if (!subject.kind.empty()) details["kind"] = subject.kind;
+  if (!subject.uid.empty()) details["uid"] = subject.uid;
+  return details;
+}
+
+json::Array causes_of(const Error& error) {
+  json::Array causes;
+  for (const Cause& cause : error.causes()) {
+    json::Object item{{"reason", cause.reason}, {"message", cause.message}};
+    if (!cause.field.empty()) item["field"] = cause.field;
+    causes.push_back(std::move(item));
+  }
+  return causes;
+}
+
+}  // namespace
+
+int http_code(Code code) {
+  return row(code).http;
+}
+std::string_view status_reason(Code code) {
+  return row(code).reason;
+}
+
+json::Value status_document(const Error& error, const StatusSubject& subject) {
+  json::Object details = details_of(subject);
+  if (!error.causes().empty()) details["causes"] = causes_of(error);
+  if (error.retry_after()) details["retryAfterSeconds"] = error.retry_after()->count();
+  json::Object status{{"kind", "Status"},
+                      {"apiVersion", "v1"},
+                      {"metadata", json::Object{}},
+                      {"status", "Failure"},
+                      {"message", error.message()},
+                      {"reason", status_reason(error.code())},
+                      {"code", http_code(error.code())}};
+  if (!details.empty()) status["details"] = std::move(details);
+  return status;
+}
+
+json::Value success_document(const StatusSubject& subject) {
+  json::Object status{{"kind", "Status"},
+                      {"apiVersion", "v1"},
+                      {"metadata", json::Object{}},
+                      {"status", "Success"}};
+  json::Object details = details_of(subject);
+  if (!details.empty()) status["details"] = std::move(details);
+  return status;
+}
+
+Error error_of_status(const json::Value& status) {
+  const Code code = code_of(json::string_at(status, {"reason"}), json::int_at(status, {"code"}));
+  Error error(code, std::string(json::string_at(status, {"message"}, "the server gave no reason")));
+  for (const json::Value& item : json::array_at(status, {"details", "causes"})) {
+    error = std::move(error).with_cause({std::string(json::string_at(item, {"reason"})),
+                                         std::string(json::string_at(item, {"message"})),
+                                         std::string(json::string_at(item, {"field"}))});
+  }
+  if (const int64_t wait = json::int_at(status, {"details", "retryAfterSeconds"}); wait > 0) {
+    error = std::move(error).with_retry_after(std::chrono::seconds(wait));
+  }
+  return error;
+}
+
+Error not_found(std::string_view group_resource, std::string_view name) {
+  return Error(Code::kNotFound, fmt::format("{} \"{}\" not found", group_resource, name));
+}
+
+Error already_exists(std::string_view group_resource, std::string_view name) {
+  return Error(Code::kExists, fmt::format("{} \"{}\" already exists", group_resource, name));
+}
+
+Error conflict(std::string_view group_resource, std::string_view name, std::string_view why) {
+  return Error(Code::kConflict, fmt::format("Operation cannot be fulfilled on {} \"{}\": {}",
+                                            group_resource, name, why));
+}
+
+Error modified_meanwhile(std::string_view group_resource, std::string_view name) {
+  return conflict(group_resource, name,
+                  "the object has been modified; please apply your changes to the latest version "
+                  "and try again");
+}
+
+Error unknown_resource() {
+  return Error(Code::kNotFound, "the server could not find the requested resource");
+}
+
+Error method_not_allowed() {
+  return Error(Code::kMethodNotAllowed,
+               "the server does not allow this method on the requested resource");
+}
+
+Error expired(std::string_view why) {
+  return Error(Code::kGone, std::string(why));
+}
+
+Error too_large_revision(uint64_t asked, uint64_t current) {
+  return Error(Code::kTimeout,
+               fmt::format("Timeout: Too large resource version: {}, current: {}", asked, current))
+      .with_cause({"ResourceVersionTooLarge", "Too large resource version", ""})
+      .with_retry_after(std::chrono::seconds(1));
+}
+
+}  // namespace atl::apiserver

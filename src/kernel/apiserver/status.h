@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/core/result.h"
+#include "base/text/json.h"
+
+// metav1.Status: the only form in which the server says how a request ended, and the one table of
+// codes, reasons and HTTP codes.
+namespace atl::apiserver {
+
+// What an outcome is about: Status.details. Empty members are left out.
+struct StatusSubject {
+  std::string name;
+  std::string group;
+  std::string kind;  // the resource, or the kind where an object is invalid
+  std::string uid;
+};
+
+int http_code(Code code);
+std::string_view status_reason(Code code);
+
+// A Failure.
+json::Value status_document(const Error& error, const StatusSubject& subject = {});
+// A Success.
+json::Value success_document(const StatusSubject& subject);
+// The inverse, for answers of servers. Unknown reasons go by the HTTP code.
+Error error_of_status(const json::Value& status);
+
+// The messages that clients compare.
+// `pods "x" not found`; `group_resource` as api::Gvr::group_resource() writes it.
+Error not_found(std::string_view group_resource, std::string_view name);
+Error already_exists(std::string_view group_resource, std::string_view name);
+// `Operation cannot be fulfilled on pods "x": <why>`
+Error conflict(std::string_view group_resource, std::string_view name, std::string_view why);
+Error modified_meanwhile(std::string_view group_resource, std::string_view name);
+Error unknown_resource();
+Error method_not_allowed();
+Error expired(std::string_view why);
+// The revision asked for lies in the future.
+Error too_large_revision(uint64_t asked, uint64_t current);
+
+}  // namespace atl::apiserver
