@@ -57,6 +57,32 @@ TEST(TaskGroup, StopCancelsAndJoins) {
   EXPECT_EQ(ended, 3);
 }
 
+TEST(TaskGroup, OneTaskIsCancelledAlone) {
+  asio::io_context loop;
+  SimTimer timer;
+  std::vector<int> cancelled;
+  const auto result = run_simulated(loop, timer, 1h, [&]() -> Task<> {
+    TaskGroup group(loop.get_executor());
+    const auto sleeper = [&](int id) -> Async<void> {
+      const bool slept = co_await timer.sleep_for(24h);
+      if (!slept) cancelled.push_back(id);
+    };
+    group.spawn("first", [&] { return sleeper(1); });
+    const auto cancel = group.spawn_cancellable("second", [&] { return sleeper(2); });
+    co_await timer.sleep_for(1s);
+    cancel();
+    co_await timer.sleep_for(1s);
+    EXPECT_EQ(cancelled, std::vector<int>{2});
+    cancel();  // does nothing any more
+    EXPECT_EQ(group.running(), 1u);
+    co_await group.stop();
+    EXPECT_FALSE(group.spawn_cancellable("late", [&] { return sleeper(3); }));
+    co_return Unit{};
+  });
+  EXPECT_TRUE(result);
+  EXPECT_EQ(cancelled, (std::vector<int>{2, 1}));
+}
+
 TEST(Event, WaitForGivesUpInTime) {
   asio::io_context loop;
   SimTimer timer;

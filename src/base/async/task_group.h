@@ -23,6 +23,9 @@ class TaskGroup {
   // Runs a coroutine function; the group keeps the function (its captures) alive until the
   // coroutine ended. False when the group is stopping: nothing was started.
   bool spawn(std::string name, std::function<Async<void>()> body);
+  // The same; calling what it returns cancels this coroutine alone, and does nothing once that
+  // ended. Empty when the group is stopping.
+  std::function<void()> spawn_cancellable(std::string name, std::function<Async<void>()> body);
 
   // Cancels everything and waits for it. May be called more than once.
   Async<void> stop();
@@ -33,6 +36,7 @@ class TaskGroup {
 
  private:
   struct Running;
+  std::shared_ptr<Running> start(std::string name, std::function<Async<void>()> body);
   Executor executor_;
   std::list<std::shared_ptr<Running>> tasks_;
   Event idle_;
