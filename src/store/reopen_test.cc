@@ -1,12 +1,12 @@
 // What only an engine on disk has: reopening, backup and restore, damage that is seen, one owner.
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include <boost/asio/io_context.hpp>
-#include <rocksdb/db.h>
 
 #include "base/async/run.h"
 #include "store/rocks/record.h"
@@ -40,7 +40,8 @@ class Reopen : public testing::Test {
 TEST_F(Reopen, EverythingAcknowledgedIsThereAndRevisionsGoOn) {
   auto store = open("db");
   check([&]() -> Task<> {
-    for (int i = 0; i < 50; ++i) CO_TRY_OK(co_await store->write({"/k" + std::to_string(i % 7), std::to_string(i), {}}));
+    for (int i = 0; i < 50; ++i)
+      CO_TRY_OK(co_await store->write({"/k" + std::to_string(i % 7), std::to_string(i), {}}));
     CO_TRY_OK(co_await store->compact(Revision{20}));
     co_return Unit{};
   });
@@ -92,7 +93,9 @@ TEST_F(Reopen, ADamagedValueIsNeverServed) {
   store.reset();
   rocksdb::DB* raw = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  ASSERT_TRUE(rocksdb::DB::Open({}, folder_ + "/db", {{"default", {}}, {"versions", {}}, {"keys", {}}}, &handles, &raw).ok());
+  ASSERT_TRUE(rocksdb::DB::Open({}, folder_ + "/db",
+                                {{"default", {}}, {"versions", {}}, {"keys", {}}}, &handles, &raw)
+                  .ok());
   std::string bytes;
   ASSERT_TRUE(raw->Get({}, handles[1], version_key({1}), &bytes).ok());
   bytes.back() ^= 1;

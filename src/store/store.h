@@ -38,15 +38,16 @@ struct Write {
   std::string key;
   std::optional<std::string> value;  // nothing: delete
   // The key's `modified` must equal it; revision 0: the key must not exist.
-  // A failed condition is kConflict (kExists where 0 was expected, kNotFound where the key is gone).
+  // A failed condition is kConflict (kExists where 0 was expected, kNotFound where the key is
+  // gone).
   std::optional<Revision> expected;
 };
 
 struct RangeQuery {
   std::string begin;
-  std::string end;     // exclusive; empty: to the last key
-  size_t limit = 0;    // 0: no limit
-  Revision at;         // 0: now. kGone where compacted, kInvalid where in the future
+  std::string end;   // exclusive; empty: to the last key
+  size_t limit = 0;  // 0: no limit
+  Revision at;       // 0: now. kGone where compacted, kInvalid where in the future
 };
 
 struct Range {
@@ -60,8 +61,8 @@ std::string prefix_end(std::string_view prefix);
 
 // Owned by main(); used from one executor. Writers are batched: many writes, one durable commit.
 // No reply is given and no event published before the commit is durable.
-// Errors beyond those of Write: kExhausted (disk full; nothing was written), kUnavailable (I/O error:
-// read-only from then on), kInternal (a checksum does not match; the value is never served).
+// Errors beyond those of Write: kExhausted (disk full; nothing was written), kUnavailable (I/O
+// error: read-only from then on), kInternal (a checksum does not match; the value is never served).
 class Store {
  public:
   virtual ~Store() = default;

@@ -113,12 +113,14 @@ TEST_P(StoreSuite, BadKeysAndValuesAreRefused) {
 
 TEST_P(StoreSuite, RangesAreOrderedLimitedAndReadThePast) {
   check([&]() -> Task<> {
-    for (const char* key : {"/p/c", "/p/a", "/q/x", "/p/b", "/p/bb"}) CO_TRY_OK(co_await put(key, key));
+    for (const char* key : {"/p/c", "/p/a", "/q/x", "/p/b", "/p/bb"})
+      CO_TRY_OK(co_await put(key, key));
     const Revision then = store_->revision();
     CO_TRY_OK(co_await erase("/p/a"));
     CO_TRY_OK(co_await put("/p/b", "new"));
     CO_TRY(const Range now, co_await store_->range({"/p/", prefix_end("/p/"), 0, {}}));
-    EXPECT_EQ(pairs(now), (std::vector<Put>{{"/p/b", "new"}, {"/p/bb", "/p/bb"}, {"/p/c", "/p/c"}}));
+    EXPECT_EQ(pairs(now),
+              (std::vector<Put>{{"/p/b", "new"}, {"/p/bb", "/p/bb"}, {"/p/c", "/p/c"}}));
     CO_TRY(const Range past, co_await store_->range({"/p/", prefix_end("/p/"), 2, then}));
     EXPECT_EQ(pairs(past), (std::vector<Put>{{"/p/a", "/p/a"}, {"/p/b", "/p/b"}}));
     EXPECT_TRUE(past.more);
@@ -266,7 +268,8 @@ TEST_P(StoreSuite, RandomHistoriesAgreeWithAModel) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, StoreSuite, testing::Values("memory", "rocks"), [](const auto& p) { return p.param; });
+INSTANTIATE_TEST_SUITE_P(Engines, StoreSuite, testing::Values("memory", "rocks"),
+                         [](const auto& p) { return p.param; });
 
 }  // namespace
 }  // namespace atl::store

@@ -12,7 +12,8 @@ Error wrong_type(std::string_view field, std::string_view wanted) {
   return Error(Code::kBadRequest, std::string(field) + ": must be " + std::string(wanted));
 }
 
-Result<std::string> text_field(const json::Value& document, json::Path path, std::string_view name) {
+Result<std::string> text_field(const json::Value& document, json::Path path,
+                               std::string_view name) {
   const json::Value* at = json::find(document, path);
   if (!at || at->is_null()) return std::string();
   if (!at->is_string()) return wrong_type(name, "a string");
@@ -39,9 +40,11 @@ Result<std::vector<OwnerRef>> read_owners(const json::Value& document) {
   if (!at->is_array()) return wrong_type("metadata.ownerReferences", "a list");
   for (const json::Value& item : at->get_array()) {
     if (!item.is_object()) return wrong_type("metadata.ownerReferences", "a list of objects");
-    owners.push_back({std::string(json::string_at(item, {"apiVersion"})), std::string(json::string_at(item, {"kind"})),
-                      std::string(json::string_at(item, {"name"})), std::string(json::string_at(item, {"uid"})),
-                      json::bool_at(item, {"controller"}), json::bool_at(item, {"blockOwnerDeletion"})});
+    owners.push_back(
+        {std::string(json::string_at(item, {"apiVersion"})),
+         std::string(json::string_at(item, {"kind"})), std::string(json::string_at(item, {"name"})),
+         std::string(json::string_at(item, {"uid"})), json::bool_at(item, {"controller"}),
+         json::bool_at(item, {"blockOwnerDeletion"})});
   }
   return owners;
 }
@@ -56,7 +59,8 @@ Result<Header> read_header(const json::Value& document) {
     header.gvk.group = gv.group;
     header.gvk.version = gv.version;
   }
-  if (const json::Value* meta = json::find(document, {"metadata"}); meta && !meta->is_object() && !meta->is_null()) {
+  if (const json::Value* meta = json::find(document, {"metadata"});
+      meta && !meta->is_object() && !meta->is_null()) {
     return wrong_type("metadata", "an object");
   }
   TRY(header.key.ns, text_field(document, {"metadata", "namespace"}, "metadata.namespace"));
@@ -80,16 +84,20 @@ Revision read_revision(const json::Value& document) {
 }  // namespace
 
 std::string_view label(const Labels& labels, std::string_view key) {
-  const auto it = std::lower_bound(labels.begin(), labels.end(), key, [](const auto& pair, std::string_view k) { return pair.first < k; });
+  const auto it =
+      std::lower_bound(labels.begin(), labels.end(), key,
+                       [](const auto& pair, std::string_view k) { return pair.first < k; });
   return it != labels.end() && it->first == key ? std::string_view(it->second) : std::string_view();
 }
 
 bool has_label(const Labels& labels, std::string_view key) {
-  return std::any_of(labels.begin(), labels.end(), [&](const auto& pair) { return pair.first == key; });
+  return std::any_of(labels.begin(), labels.end(),
+                     [&](const auto& pair) { return pair.first == key; });
 }
 
 const OwnerRef* Header::controller() const {
-  const auto it = std::find_if(owners.begin(), owners.end(), [](const OwnerRef& owner) { return owner.controller; });
+  const auto it = std::find_if(owners.begin(), owners.end(),
+                               [](const OwnerRef& owner) { return owner.controller; });
   return it == owners.end() ? nullptr : &*it;
 }
 
@@ -97,7 +105,8 @@ Result<ObjectPtr> Object::from_document(json::Value document, Revision revision)
   TRY(Header header, read_header(document));
   header.revision = revision;
   if (revision) {
-    json::set(document, {"metadata", "resourceVersion"}, json::Value(std::to_string(revision.value)));
+    json::set(document, {"metadata", "resourceVersion"},
+              json::Value(std::to_string(revision.value)));
   } else {
     json::erase(document, {"metadata", "resourceVersion"});
   }

@@ -50,8 +50,8 @@ using ObjectPtr = std::shared_ptr<const Object>;
 // One revision of one object: canonical JSON bytes and the header extracted from them. Immutable.
 class Object {
  public:
-  // Reads the header out of the document. kInvalid where apiVersion, kind or metadata have wrong types.
-  // The revision is written into metadata.resourceVersion (removed where it is 0).
+  // Reads the header out of the document. kInvalid where apiVersion, kind or metadata have wrong
+  // types. The revision is written into metadata.resourceVersion (removed where it is 0).
   static Result<ObjectPtr> from_document(json::Value document, Revision revision);
   // From bytes that already hold their resourceVersion (a server's answer).
   static Result<ObjectPtr> from_text(std::string text);
@@ -69,7 +69,8 @@ class Object {
   const std::string& text() const { return *bytes_; }
   SharedBytes bytes() const { return bytes_; }
 
-  // A fresh tree of the document: about a microsecond for each KB. Keep it no longer than the request.
+  // A fresh tree of the document: about a microsecond for each KB. Keep it no longer than the
+  // request.
   json::Value parse() const;
 
  private:

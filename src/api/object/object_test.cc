@@ -6,7 +6,8 @@ namespace atl::api {
 namespace {
 
 TEST(Object, HeaderComesFromTheDocument) {
-  auto document = json::parse(R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"1",
+  auto document = json::parse(
+      R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"1",
     "labels":{"z":"1","a":"2"},"deletionTimestamp":"2026-01-01T00:00:00Z","ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"r","uid":"ru","controller":true}]}})");
   ASSERT_TRUE(document);
   const auto object = Object::from_document(*document, Revision{42});
@@ -25,8 +26,9 @@ TEST(Object, HeaderComesFromTheDocument) {
 }
 
 TEST(Object, WrongTypesAreNamed) {
-  for (const char* bad : {R"([])", R"({"metadata":[]})", R"({"metadata":{"name":5}})", R"({"metadata":{"labels":{"a":1}}})",
-                          R"({"apiVersion":"a/b/c"})", R"({"metadata":{"ownerReferences":["x"]}})"}) {
+  for (const char* bad : {R"([])", R"({"metadata":[]})", R"({"metadata":{"name":5}})",
+                          R"({"metadata":{"labels":{"a":1}}})", R"({"apiVersion":"a/b/c"})",
+                          R"({"metadata":{"ownerReferences":["x"]}})"}) {
     const auto object = Object::from_document(*json::parse(bad), {});
     EXPECT_FALSE(object) << bad;
   }

@@ -14,7 +14,9 @@ struct BlockingPool::Threads {
 };
 
 BlockingPool::BlockingPool(size_t threads) : threads_(std::make_unique<Threads>(threads)) {}
-BlockingPool::~BlockingPool() { threads_->pool.join(); }
+BlockingPool::~BlockingPool() {
+  threads_->pool.join();
+}
 
 Async<void> BlockingPool::submit(std::function<void()> job) {
   auto initiate = [this, job = std::move(job)](auto handler) mutable {
@@ -26,7 +28,8 @@ Async<void> BlockingPool::submit(std::function<void()> job) {
       asio::post(caller, std::move(handler));
     });
   };
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(std::move(initiate), asio::use_awaitable);
+  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(std::move(initiate),
+                                                                        asio::use_awaitable);
 }
 
 }  // namespace atl

@@ -9,13 +9,16 @@
 namespace atl {
 
 struct Event::Waiter {
-  explicit Waiter(const Executor& executor) : wake(executor, asio::steady_timer::time_point::max()) {}
+  explicit Waiter(const Executor& executor)
+      : wake(executor, asio::steady_timer::time_point::max()) {}
   asio::steady_timer wake;
   bool notified = false;
 };
 
 Event::Event() = default;
-Event::~Event() { notify(); }
+Event::~Event() {
+  notify();
+}
 
 void Event::notify() {
   auto waiters = std::move(waiters_);

@@ -30,19 +30,22 @@ Result<> run(asio::io_context& loop, std::function<Task<>()> body) {
   const auto started = start(loop, std::move(body));
   while (!started->result) {
     loop.restart();
-    if (loop.run_one() == 0) return Error(Code::kInternal, "the loop ran out of work before the coroutine ended");
+    if (loop.run_one() == 0)
+      return Error(Code::kInternal, "the loop ran out of work before the coroutine ended");
   }
   return *std::move(started->result);
 }
 
-Result<> run_simulated(asio::io_context& loop, SimTimer& timer, Duration limit, std::function<Task<>()> body) {
+Result<> run_simulated(asio::io_context& loop, SimTimer& timer, Duration limit,
+                       std::function<Task<>()> body) {
   const MonoTime end = timer.monotonic() + limit;
   const auto started = start(loop, std::move(body));
   while (!started->result) {
     loop.restart();
     if (loop.poll() > 0) continue;
     if (timer.advance_to_next(end)) continue;
-    if (timer.advance_to_next(MonoTime::max())) return Error(Code::kTimeout, "the limit of virtual time passed");
+    if (timer.advance_to_next(MonoTime::max()))
+      return Error(Code::kTimeout, "the limit of virtual time passed");
     return Error(Code::kInternal, "every coroutine waits for ever");
   }
   return *std::move(started->result);

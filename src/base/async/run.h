@@ -14,6 +14,7 @@ Result<> run(asio::io_context& loop, std::function<Task<>()> body);
 
 // The same in virtual time: when nothing is runnable, time jumps to the next sleeper.
 // kTimeout when `limit` of virtual time passed, kInternal when everything waits for ever.
-Result<> run_simulated(asio::io_context& loop, SimTimer& timer, Duration limit, std::function<Task<>()> body);
+Result<> run_simulated(asio::io_context& loop, SimTimer& timer, Duration limit,
+                       std::function<Task<>()> body);
 
 }  // namespace atl

@@ -29,8 +29,9 @@ SimTimer::SimTimer() = default;
 SimTimer::~SimTimer() = default;
 
 Async<bool> SimTimer::sleep_for(Duration duration) {
-  auto sleeper = std::make_shared<Sleeper>(co_await asio::this_coro::executor,
-                                           monotonic() + std::max(duration, Duration(0)), sequence_++);
+  auto sleeper =
+      std::make_shared<Sleeper>(co_await asio::this_coro::executor,
+                                monotonic() + std::max(duration, Duration(0)), sequence_++);
   sleepers_.push_back(sleeper);
   co_await sleeper->wake.async_wait(asio::as_tuple(asio::use_awaitable));
   std::erase(sleepers_, sleeper);

@@ -5,5 +5,7 @@ namespace atl {
 }  // namespace atl
 
 // A programmer error aborts. Never for input, never for I/O.
-#define CHECK(expression) \
-  (__builtin_expect(static_cast<bool>(expression), 1) ? void() : ::atl::check_failed(#expression, __FILE__, __LINE__))
+#define CHECK(expression)                             \
+  (__builtin_expect(static_cast<bool>(expression), 1) \
+       ? void()                                       \
+       : ::atl::check_failed(#expression, __FILE__, __LINE__))

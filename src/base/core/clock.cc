@@ -1,8 +1,8 @@
 #include "base/core/clock.h"
 
-#include <cstdint>
-
 #include <fmt/format.h>
+
+#include <cstdint>
 
 namespace atl {
 namespace {
@@ -17,17 +17,19 @@ Civil to_civil(WallTime time) {
   const auto days = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date{days};
   const auto rest = std::chrono::hh_mm_ss(time - days);
-  return {int(date.year()),
-          unsigned(date.month()),
-          unsigned(date.day()),
-          unsigned(rest.hours().count()),
-          unsigned(rest.minutes().count()),
-          unsigned(rest.seconds().count()),
-          uint32_t(std::chrono::duration_cast<std::chrono::nanoseconds>(rest.subseconds()).count())};
+  return {
+      int(date.year()),
+      unsigned(date.month()),
+      unsigned(date.day()),
+      unsigned(rest.hours().count()),
+      unsigned(rest.minutes().count()),
+      unsigned(rest.seconds().count()),
+      uint32_t(std::chrono::duration_cast<std::chrono::nanoseconds>(rest.subseconds()).count())};
 }
 
 std::string seconds_text(const Civil& t) {
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", t.year, t.month, t.day, t.hour, t.minute, t.second);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", t.year, t.month, t.day, t.hour,
+                     t.minute, t.second);
 }
 
 // Reads exactly `width` digits.
@@ -79,10 +81,16 @@ std::optional<std::chrono::minutes> offset(std::string_view text) {
 
 }  // namespace
 
-WallTime SystemClock::now() const { return std::chrono::system_clock::now(); }
-MonoTime SystemClock::monotonic() const { return std::chrono::steady_clock::now(); }
+WallTime SystemClock::now() const {
+  return std::chrono::system_clock::now();
+}
+MonoTime SystemClock::monotonic() const {
+  return std::chrono::steady_clock::now();
+}
 
-std::string rfc3339(WallTime time) { return seconds_text(to_civil(time)) + "Z"; }
+std::string rfc3339(WallTime time) {
+  return seconds_text(to_civil(time)) + "Z";
+}
 
 std::string rfc3339_micro(WallTime time) {
   const Civil t = to_civil(time);

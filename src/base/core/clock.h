@@ -29,7 +29,8 @@ class SystemClock final : public Clock {
 // A clock that stands still until told. For tests.
 class FakeClock final : public Clock {
  public:
-  explicit FakeClock(WallTime start = WallTime(std::chrono::seconds(1'800'000'000))) : now_(start) {}
+  explicit FakeClock(WallTime start = WallTime(std::chrono::seconds(1'800'000'000)))
+      : now_(start) {}
   WallTime now() const override { return now_; }
   MonoTime monotonic() const override { return mono_; }
   void advance(Duration by) { now_ += by, mono_ += by; }

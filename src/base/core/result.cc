@@ -4,24 +4,42 @@ namespace atl {
 
 std::string_view name(Code code) {
   switch (code) {
-    case Code::kBadRequest: return "bad request";
-    case Code::kUnauthorized: return "unauthorized";
-    case Code::kForbidden: return "forbidden";
-    case Code::kNotFound: return "not found";
-    case Code::kMethodNotAllowed: return "method not allowed";
-    case Code::kNotAcceptable: return "not acceptable";
-    case Code::kExists: return "already exists";
-    case Code::kConflict: return "conflict";
-    case Code::kGone: return "gone";
-    case Code::kTooLarge: return "too large";
-    case Code::kUnsupportedMedia: return "unsupported media type";
-    case Code::kInvalid: return "invalid";
-    case Code::kTooMany: return "too many requests";
-    case Code::kInternal: return "internal error";
-    case Code::kUnavailable: return "unavailable";
-    case Code::kTimeout: return "timeout";
-    case Code::kCancelled: return "cancelled";
-    case Code::kExhausted: return "exhausted";
+    case Code::kBadRequest:
+      return "bad request";
+    case Code::kUnauthorized:
+      return "unauthorized";
+    case Code::kForbidden:
+      return "forbidden";
+    case Code::kNotFound:
+      return "not found";
+    case Code::kMethodNotAllowed:
+      return "method not allowed";
+    case Code::kNotAcceptable:
+      return "not acceptable";
+    case Code::kExists:
+      return "already exists";
+    case Code::kConflict:
+      return "conflict";
+    case Code::kGone:
+      return "gone";
+    case Code::kTooLarge:
+      return "too large";
+    case Code::kUnsupportedMedia:
+      return "unsupported media type";
+    case Code::kInvalid:
+      return "invalid";
+    case Code::kTooMany:
+      return "too many requests";
+    case Code::kInternal:
+      return "internal error";
+    case Code::kUnavailable:
+      return "unavailable";
+    case Code::kTimeout:
+      return "timeout";
+    case Code::kCancelled:
+      return "cancelled";
+    case Code::kExhausted:
+      return "exhausted";
   }
   return "unknown";
 }

@@ -76,26 +76,26 @@ template <class T = Unit>
 class [[nodiscard]] Result : public std::expected<T, Error> {
  public:
   using std::expected<T, Error>::expected;
-  Result(Error error) : std::expected<T, Error>(std::unexpect, std::move(error)) {}  // NOLINT
+  Result(Error error) : std::expected<T, Error>(std::unexpect, std::move(error)) {}     // NOLINT
   Result(std::expected<T, Error> other) : std::expected<T, Error>(std::move(other)) {}  // NOLINT
 };
 
 #define ATOLL_CONCAT_(a, b) a##b
 #define ATOLL_NAME(a, b) ATOLL_CONCAT_(a, b)
-#define ATOLL_TRY2(tmp, leave, decl, ...)        \
-  auto tmp = (__VA_ARGS__);                      \
-  if (!tmp) leave std::move(tmp).error();        \
+#define ATOLL_TRY2(tmp, leave, decl, ...) \
+  auto tmp = (__VA_ARGS__);               \
+  if (!tmp) leave std::move(tmp).error(); \
   decl = *std::move(tmp)
 
 // TRY(auto x, f()): declares x, or returns the Error. Several statements: never an unbraced body.
 #define TRY(decl, ...) ATOLL_TRY2(ATOLL_NAME(try_, __COUNTER__), return, decl, __VA_ARGS__)
 #define CO_TRY(decl, ...) ATOLL_TRY2(ATOLL_NAME(try_, __COUNTER__), co_return, decl, __VA_ARGS__)
-#define TRY_OK(...)                                                        \
-  do {                                                                     \
+#define TRY_OK(...)                                                                \
+  do {                                                                             \
     if (auto try_ok_ = (__VA_ARGS__); !try_ok_) return std::move(try_ok_).error(); \
   } while (false)
-#define CO_TRY_OK(...)                                                        \
-  do {                                                                        \
+#define CO_TRY_OK(...)                                                                \
+  do {                                                                                \
     if (auto try_ok_ = (__VA_ARGS__); !try_ok_) co_return std::move(try_ok_).error(); \
   } while (false)
 

@@ -1,11 +1,10 @@
 #include "base/core/rng.h"
 
+#include <fmt/format.h>
 #include <sys/random.h>
 
 #include <cerrno>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "base/core/check.h"
 

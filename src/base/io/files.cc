@@ -37,16 +37,25 @@ Result<> sync_folder(const std::string& folder) {
 Error errno_error(std::string_view what, int error) {
   Code code = Code::kUnavailable;
   switch (error) {
-    case ENOENT: code = Code::kNotFound; break;
-    case EEXIST: code = Code::kExists; break;
+    case ENOENT:
+      code = Code::kNotFound;
+      break;
+    case EEXIST:
+      code = Code::kExists;
+      break;
     case EACCES:
-    case EPERM: code = Code::kForbidden; break;
+    case EPERM:
+      code = Code::kForbidden;
+      break;
     case ENOSPC:
     case EDQUOT:
     case EMFILE:
     case ENFILE:
-    case ENOMEM: code = Code::kExhausted; break;
-    default: break;
+    case ENOMEM:
+      code = Code::kExhausted;
+      break;
+    default:
+      break;
   }
   return Error(code, std::string(what) + ": " + std::generic_category().message(error));
 }
@@ -62,27 +71,31 @@ Result<std::string> read_file(const std::string& path, size_t limit) {
     if (n < 0) return errno_error("read " + path, errno);
     if (n == 0) return bytes;
     bytes.append(buffer, size_t(n));
-    if (bytes.size() > limit) return Error(Code::kTooLarge, path + " is larger than " + std::to_string(limit) + " bytes");
+    if (bytes.size() > limit)
+      return Error(Code::kTooLarge, path + " is larger than " + std::to_string(limit) + " bytes");
   }
 }
 
 Result<> write_file_atomic(const std::string& path, std::string_view bytes, uint32_t mode) {
   const std::string temporary = path + ".tmp";
   {
-    const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
+    const UniqueFd fd(
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
     if (!fd) return errno_error("open " + temporary, errno);
     if (::fchmod(fd.get(), mode) != 0) return errno_error("chmod " + temporary, errno);
     TRY_OK(write_all(fd.get(), bytes, temporary));
     if (::fsync(fd.get()) != 0) return errno_error("fsync " + temporary, errno);
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return errno_error("rename " + temporary, errno);
+  if (::rename(temporary.c_str(), path.c_str()) != 0)
+    return errno_error("rename " + temporary, errno);
   return sync_folder(folder_of(path));
 }
 
 Result<> make_folders(const std::string& path, uint32_t mode) {
   for (size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) {
     const std::string parent = path.substr(0, at);
-    if (::mkdir(parent.c_str(), 0755) != 0 && errno != EEXIST) return errno_error("mkdir " + parent, errno);
+    if (::mkdir(parent.c_str(), 0755) != 0 && errno != EEXIST)
+      return errno_error("mkdir " + parent, errno);
   }
   if (::mkdir(path.c_str(), mode) == 0) return Unit{};
   if (errno != EEXIST) return errno_error("mkdir " + path, errno);

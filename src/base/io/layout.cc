@@ -1,11 +1,11 @@
 #include "base/io/layout.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <cstdint>
 #include <fstream>
 #include <iterator>
-
-#include <fmt/format.h>
 
 namespace atl::io {
 namespace {
@@ -26,15 +26,20 @@ std::string_view trimmed(std::string_view text) {
 }  // namespace
 
 Layout Layout::of(std::string_view home) {
-  if (home.empty()) return {"", "atoll", "/etc/atoll", "/var/lib/atoll", "/run/atoll", "/usr/local/lib/atoll"};
-  const std::string h(home.size() > 1 && home.ends_with('/') ? home.substr(0, home.size() - 1) : home);
-  return {h, fmt::format("atoll-{:06x}", hash(h) & 0xffffff), h + "/etc", h + "/data", h + "/run", h + "/lib"};
+  if (home.empty())
+    return {"", "atoll", "/etc/atoll", "/var/lib/atoll", "/run/atoll", "/usr/local/lib/atoll"};
+  const std::string h(home.size() > 1 && home.ends_with('/') ? home.substr(0, home.size() - 1)
+                                                             : home);
+  return {h,          fmt::format("atoll-{:06x}", hash(h) & 0xffffff),
+          h + "/etc", h + "/data",
+          h + "/run", h + "/lib"};
 }
 
 Result<Config> Config::load(const std::string& file) {
   std::ifstream in(file);
   if (!in) return Error(Code::kNotFound, file + " cannot be read; ./up writes it");
-  auto config = parse(std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>()));
+  auto config =
+      parse(std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>()));
   if (!config) return std::move(config).error().during(file);
   return config;
 }

@@ -12,7 +12,8 @@ namespace atl::io {
 // system's folders; one under --home DIR keeps everything below DIR. Value type.
 struct Layout {
   std::string home;      // empty, or an absolute folder
-  std::string instance;  // "atoll", or "atoll-" + 6 hex digits of the home's hash: names cgroups, tables, links
+  std::string instance;  // "atoll", or "atoll-" + 6 hex digits of the home's hash: names cgroups,
+                         // tables, links
   std::string etc;       // /etc/atoll          or DIR/etc
   std::string data;      // /var/lib/atoll      or DIR/data
   std::string run;       // /run/atoll          or DIR/run
@@ -22,7 +23,7 @@ struct Layout {
 
   std::string config_file() const { return etc + "/atoll.conf"; }
   std::string admin_kubeconfig() const { return etc + "/admin.kubeconfig"; }
-  std::string server_data() const { return data + "/server"; }   // owned by the server's user
+  std::string server_data() const { return data + "/server"; }  // owned by the server's user
   std::string pki() const { return data + "/pki"; }
   std::string agent_data() const { return data + "/agent"; }
   std::string keeper_data() const { return data + "/keeper"; }
@@ -35,8 +36,8 @@ struct Layout {
 };
 
 // etc/atoll.conf: lines KEY=value, '#' comments. Readable by every program, shell included.
-// API_PORT, HTTP_PORT, HTTPS_PORT, POD_CIDR, SERVICE_CIDR, DNS_IP, LINK_IP (link-local address of API
-// and gateway for pods), NODE_NAME, CLUSTER_DOMAIN, GATEWAY_DOMAIN, SERVER_USER, GATEWAY_USER.
+// API_PORT, HTTP_PORT, HTTPS_PORT, POD_CIDR, SERVICE_CIDR, DNS_IP, LINK_IP (link-local address of
+// API and gateway for pods), NODE_NAME, CLUSTER_DOMAIN, GATEWAY_DOMAIN, SERVER_USER, GATEWAY_USER.
 class Config {
  public:
   // kNotFound where there is no file; kInvalid names the bad line.

@@ -14,10 +14,14 @@ std::atomic<Level> g_level{Level::kInfo};
 
 std::string_view level_name(Level level) {
   switch (level) {
-    case Level::kDebug: return "debug";
-    case Level::kInfo: return "info";
-    case Level::kWarn: return "warn";
-    case Level::kError: return "error";
+    case Level::kDebug:
+      return "debug";
+    case Level::kInfo:
+      return "info";
+    case Level::kWarn:
+      return "warn";
+    case Level::kError:
+      return "error";
   }
   return "?";
 }
@@ -63,11 +67,23 @@ void emit(Level level, std::string_view message, Fields fields) {
 
 }  // namespace
 
-void set_sink(Sink replacement) { sink() = std::move(replacement); }
-void set_level(Level level) { g_level = level; }
-void debug(std::string_view message, Fields fields) { emit(Level::kDebug, message, fields); }
-void info(std::string_view message, Fields fields) { emit(Level::kInfo, message, fields); }
-void warn(std::string_view message, Fields fields) { emit(Level::kWarn, message, fields); }
-void error(std::string_view message, Fields fields) { emit(Level::kError, message, fields); }
+void set_sink(Sink replacement) {
+  sink() = std::move(replacement);
+}
+void set_level(Level level) {
+  g_level = level;
+}
+void debug(std::string_view message, Fields fields) {
+  emit(Level::kDebug, message, fields);
+}
+void info(std::string_view message, Fields fields) {
+  emit(Level::kInfo, message, fields);
+}
+void warn(std::string_view message, Fields fields) {
+  emit(Level::kWarn, message, fields);
+}
+void error(std::string_view message, Fields fields) {
+  emit(Level::kError, message, fields);
+}
 
 }  // namespace atl::log

@@ -1,5 +1,7 @@
 #include "base/text/json.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -7,7 +9,6 @@
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_stack.hpp>
-#include <fmt/format.h>
 
 namespace atl::json {
 namespace {
@@ -31,18 +32,28 @@ class TreeHandler {
   bool on_array_end(size_t n, error_code&) { return leave(), stack_.push_array(n), true; }
   bool on_object_begin(error_code&) { return enter(true); }
   bool on_object_end(size_t n, error_code&) { return leave(), stack_.push_object(n), true; }
-  bool on_key_part(boost::json::string_view s, size_t, error_code&) { return key_ += s, stack_.push_chars(s), true; }
+  bool on_key_part(boost::json::string_view s, size_t, error_code&) {
+    return key_ += s, stack_.push_chars(s), true;
+  }
   bool on_key(boost::json::string_view s, size_t, error_code&) {
     stack_.push_key(s);
     if (duplicates_) note_key(std::string(key_) + std::string(s));
     key_.clear();
     return true;
   }
-  bool on_string_part(boost::json::string_view s, size_t, error_code&) { return stack_.push_chars(s), true; }
-  bool on_string(boost::json::string_view s, size_t, error_code&) { return item(), stack_.push_string(s), true; }
+  bool on_string_part(boost::json::string_view s, size_t, error_code&) {
+    return stack_.push_chars(s), true;
+  }
+  bool on_string(boost::json::string_view s, size_t, error_code&) {
+    return item(), stack_.push_string(s), true;
+  }
   bool on_number_part(boost::json::string_view, error_code&) { return true; }
-  bool on_int64(int64_t v, boost::json::string_view, error_code&) { return item(), stack_.push_int64(v), true; }
-  bool on_uint64(uint64_t v, boost::json::string_view, error_code&) { return item(), stack_.push_uint64(v), true; }
+  bool on_int64(int64_t v, boost::json::string_view, error_code&) {
+    return item(), stack_.push_int64(v), true;
+  }
+  bool on_uint64(uint64_t v, boost::json::string_view, error_code&) {
+    return item(), stack_.push_uint64(v), true;
+  }
   bool on_double(double v, boost::json::string_view, error_code& ec) {
     if (!std::isfinite(v)) return ec = boost::json::error::not_number, false;
     return item(), stack_.push_double(v), true;
@@ -104,13 +115,27 @@ void append_string(std::string& out, std::string_view text) {
   out += '"';
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
       default:
         if (uint8_t(c) < 0x20) {
           fmt::format_to(std::back_inserter(out), "\\u{:04x}", uint8_t(c));
@@ -141,14 +166,30 @@ class Writer {
 
   void write(const Value& value) {
     switch (value.kind()) {
-      case boost::json::kind::null: out_ += "null"; break;
-      case boost::json::kind::bool_: out_ += value.get_bool() ? "true" : "false"; break;
-      case boost::json::kind::int64: fmt::format_to(std::back_inserter(out_), "{}", value.get_int64()); break;
-      case boost::json::kind::uint64: fmt::format_to(std::back_inserter(out_), "{}", value.get_uint64()); break;
-      case boost::json::kind::double_: append_double(out_, value.get_double()); break;
-      case boost::json::kind::string: append_string(out_, value.get_string()); break;
-      case boost::json::kind::array: write_array(value.get_array()); break;
-      case boost::json::kind::object: write_object(value.get_object()); break;
+      case boost::json::kind::null:
+        out_ += "null";
+        break;
+      case boost::json::kind::bool_:
+        out_ += value.get_bool() ? "true" : "false";
+        break;
+      case boost::json::kind::int64:
+        fmt::format_to(std::back_inserter(out_), "{}", value.get_int64());
+        break;
+      case boost::json::kind::uint64:
+        fmt::format_to(std::back_inserter(out_), "{}", value.get_uint64());
+        break;
+      case boost::json::kind::double_:
+        append_double(out_, value.get_double());
+        break;
+      case boost::json::kind::string:
+        append_string(out_, value.get_string());
+        break;
+      case boost::json::kind::array:
+        write_array(value.get_array());
+        break;
+      case boost::json::kind::object:
+        write_object(value.get_object());
+        break;
     }
   }
 
@@ -212,15 +253,18 @@ bool same_number(const Value& a, const Value& b) {
 
 Result<Value> parse(std::string_view text, const ParseOptions& options) {
   if (text.size() > options.max_bytes) {
-    return Error(Code::kTooLarge, fmt::format("the document has {} bytes, at most {} are allowed", text.size(), options.max_bytes));
+    return Error(Code::kTooLarge, fmt::format("the document has {} bytes, at most {} are allowed",
+                                              text.size(), options.max_bytes));
   }
   boost::json::parse_options limits;
   limits.max_depth = options.max_depth;
   boost::json::basic_parser<TreeHandler> parser(limits, options.duplicate_keys);
   boost::json::error_code error;
   const size_t used = parser.write_some(false, text.data(), text.size(), error);
-  if (!error && text.find_first_not_of(" \t\r\n", used) != std::string_view::npos) error = boost::json::error::extra_data;
-  if (error) return Error(Code::kBadRequest, fmt::format("JSON: {} at byte {}", error.message(), used));
+  if (!error && text.find_first_not_of(" \t\r\n", used) != std::string_view::npos)
+    error = boost::json::error::extra_data;
+  if (error)
+    return Error(Code::kBadRequest, fmt::format("JSON: {} at byte {}", error.message(), used));
   return parser.handler().release();
 }
 
@@ -246,7 +290,9 @@ const Value* find(const Value& root, Path path) {
   return at;
 }
 
-Value* find(Value& root, Path path) { return const_cast<Value*>(find(std::as_const(root), path)); }
+Value* find(Value& root, Path path) {
+  return const_cast<Value*>(find(std::as_const(root), path));
+}
 
 std::string_view string_at(const Value& root, Path path, std::string_view fallback) {
   const Value* at = find(root, path);
@@ -259,7 +305,8 @@ int64_t int_at(const Value& root, Path path, int64_t fallback) {
   if (!at) return fallback;
   if (const int64_t* n = at->if_int64()) return *n;
   if (const uint64_t* n = at->if_uint64(); n && *n <= uint64_t(INT64_MAX)) return int64_t(*n);
-  if (const double* n = at->if_double(); n && std::floor(*n) == *n && std::fabs(*n) < 9e18) return int64_t(*n);
+  if (const double* n = at->if_double(); n && std::floor(*n) == *n && std::fabs(*n) < 9e18)
+    return int64_t(*n);
   return fallback;
 }
 
@@ -327,7 +374,8 @@ bool equal(const Value& a, const Value& b) {
     case boost::json::kind::array: {
       const Array& x = a.get_array();
       const Array& y = b.get_array();
-      return std::equal(x.begin(), x.end(), y.begin(), y.end(), [](auto& l, auto& r) { return equal(l, r); });
+      return std::equal(x.begin(), x.end(), y.begin(), y.end(),
+                        [](auto& l, auto& r) { return equal(l, r); });
     }
     case boost::json::kind::object: {
       const Object& x = a.get_object();
@@ -338,7 +386,8 @@ bool equal(const Value& a, const Value& b) {
         return other && equal(pair.value(), *other);
       });
     }
-    default: return a == b;
+    default:
+      return a == b;
   }
 }
 

@@ -19,16 +19,18 @@ using Array = boost::json::array;
 using String = boost::json::string;
 
 struct ParseOptions {
-  size_t max_depth = 512;                      // deeper documents are refused
-  size_t max_bytes = 3 * 1024 * 1024;          // larger documents are refused
+  size_t max_depth = 512;              // deeper documents are refused
+  size_t max_bytes = 3 * 1024 * 1024;  // larger documents are refused
   // Where not null: receives the dotted path of every key that stands twice in its object.
   std::vector<std::string>* duplicate_keys = nullptr;
 };
 
-// kBadRequest with line-free text that says what is wrong and at which byte. Invalid UTF-8 is refused.
+// kBadRequest with line-free text that says what is wrong and at which byte. Invalid UTF-8 is
+// refused.
 Result<Value> parse(std::string_view text, const ParseOptions& options = {});
 
-// Canonical text: keys in byte order, no white space, shortest numbers. Equal trees give equal bytes.
+// Canonical text: keys in byte order, no white space, shortest numbers. Equal trees give equal
+// bytes.
 std::string serialize(const Value& value);
 // The same, indented by two spaces, keys in byte order.
 std::string pretty(const Value& value);
@@ -45,7 +47,8 @@ bool bool_at(const Value& root, Path path, bool fallback = false);
 const Object& object_at(const Value& root, Path path);  // an empty object where missing
 const Array& array_at(const Value& root, Path path);    // an empty array where missing
 
-// Makes every step an object where missing (a step of another type is replaced) and returns the last.
+// Makes every step an object where missing (a step of another type is replaced) and returns the
+// last.
 Value& ensure(Value& root, Path path);
 // Sets root[path...] = value, making steps as ensure() does.
 void set(Value& root, Path path, Value value);

@@ -6,9 +6,11 @@ namespace atl::json {
 namespace {
 
 TEST(Json, CanonicalTextSortsKeysAndKeepsNumbers) {
-  const auto v = parse(R"({"b": [1, 2.5, -3, 18446744073709551615, 1E3], "a": {"y": null, "x": "\u00e9\n"}})");
+  const auto v =
+      parse(R"({"b": [1, 2.5, -3, 18446744073709551615, 1E3], "a": {"y": null, "x": "\u00e9\n"}})");
   ASSERT_TRUE(v) << v.error().message();
-  EXPECT_EQ(serialize(*v), "{\"a\":{\"x\":\"é\\n\",\"y\":null},\"b\":[1,2.5,-3,18446744073709551615,1000]}");
+  EXPECT_EQ(serialize(*v),
+            "{\"a\":{\"x\":\"é\\n\",\"y\":null},\"b\":[1,2.5,-3,18446744073709551615,1000]}");
 }
 
 TEST(Json, DuplicateKeysAreNamedByPath) {
@@ -21,7 +23,8 @@ TEST(Json, DuplicateKeysAreNamedByPath) {
 }
 
 TEST(Json, BadInputIsRefused) {
-  for (const std::string bad : {"", "{", "nul", "{\"a\":}", "[1,]", "{} x", "\"\xff\"", "\"\\ud800\"", "1e400", "NaN", "01"}) {
+  for (const std::string bad : {"", "{", "nul", "{\"a\":}", "[1,]", "{} x", "\"\xff\"",
+                                "\"\\ud800\"", "1e400", "NaN", "01"}) {
     const auto v = parse(bad);
     EXPECT_FALSE(v) << bad;
   }

@@ -13,13 +13,16 @@ Task<Event> MemoryStore::write(Write write) {
   co_return std::move(events.front());
 }
 
-Task<std::vector<Event>> MemoryStore::write_all(std::vector<Write> writes) { co_return commit(std::move(writes)); }
+Task<std::vector<Event>> MemoryStore::write_all(std::vector<Write> writes) {
+  co_return commit(std::move(writes));
+}
 
 Result<std::vector<Event>> MemoryStore::commit(std::vector<Write> writes) {
   if (closed_) return Error(Code::kUnavailable, "the store is closed");
   for (size_t i = 0; i < writes.size(); ++i) {
     TRY_OK(check_write(writes[i], state_of(writes[i].key)));
-    const bool twice = std::any_of(writes.begin(), writes.begin() + ptrdiff_t(i), [&](const Write& w) { return w.key == writes[i].key; });
+    const bool twice = std::any_of(writes.begin(), writes.begin() + ptrdiff_t(i),
+                                   [&](const Write& w) { return w.key == writes[i].key; });
     if (twice) return Error(Code::kInvalid, writes[i].key + " stands twice in one commit");
   }
   if (faults_.on_commit) {
@@ -60,9 +63,12 @@ const MemoryStore::Version* MemoryStore::visible(const Versions& versions, Revis
 Event MemoryStore::event_at(Revision revision) const {
   const std::string& key = log_.at(revision);
   const Versions& versions = keys_.find(key)->second;
-  const auto it = std::find_if(versions.begin(), versions.end(), [&](const Version& v) { return v.modified == revision; });
+  const auto it = std::find_if(versions.begin(), versions.end(),
+                               [&](const Version& v) { return v.modified == revision; });
   CHECK(it != versions.end());
-  Event event{it->value ? Event::Type::kPut : Event::Type::kDelete, {key, it->value, it->created, it->modified}, std::nullopt};
+  Event event{it->value ? Event::Type::kPut : Event::Type::kDelete,
+              {key, it->value, it->created, it->modified},
+              std::nullopt};
   if (it != versions.begin() && std::prev(it)->value) {
     const Version& before = *std::prev(it);
     event.previous = Stored{key, before.value, before.created, before.modified};
@@ -111,8 +117,10 @@ Task<> MemoryStore::compact(Revision at) {
   compacted_ = at;
   for (auto it = keys_.begin(); it != keys_.end();) {
     Versions& versions = it->second;
-    auto keep = std::upper_bound(versions.begin(), versions.end(), at, [](Revision r, const Version& v) { return r < v.modified; });
-    if (keep != versions.begin() && std::prev(keep)->value) --keep;  // the value visible at `at` stays
+    auto keep = std::upper_bound(versions.begin(), versions.end(), at,
+                                 [](Revision r, const Version& v) { return r < v.modified; });
+    if (keep != versions.begin() && std::prev(keep)->value)
+      --keep;  // the value visible at `at` stays
     versions.erase(versions.begin(), keep);
     it = versions.empty() ? keys_.erase(it) : std::next(it);
   }

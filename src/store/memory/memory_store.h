@@ -28,7 +28,9 @@ class MemoryStore final : public Store {
   Task<Range> range(RangeQuery query) override;
   Revision revision() const override { return newest_; }
   Revision compacted() const override { return compacted_; }
-  std::shared_ptr<void> subscribe(Listener listener) override { return listeners_.add(std::move(listener)); }
+  std::shared_ptr<void> subscribe(Listener listener) override {
+    return listeners_.add(std::move(listener));
+  }
   Task<std::vector<Event>> history(std::string prefix, Revision from, size_t limit) override;
   Task<> compact(Revision at) override;
   // kMethodNotAllowed: there is nothing on disk.

@@ -1,9 +1,9 @@
 #include "store/rocks/database.h"
 
-#include <filesystem>
-
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
+
+#include <filesystem>
 
 namespace atl::store {
 namespace {
@@ -12,8 +12,12 @@ constexpr char kCompactedKey[] = "compacted";
 constexpr char kFormatKey[] = "format";
 constexpr char kFormatValue[] = "atoll-store-1";
 
-rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view view(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
+rocksdb::Slice slice(std::string_view text) {
+  return {text.data(), text.size()};
+}
+std::string_view view(const rocksdb::Slice& s) {
+  return {s.data(), s.size()};
+}
 
 rocksdb::Options database_options(const RocksOptions& options) {
   rocksdb::Options out;
@@ -29,7 +33,8 @@ rocksdb::Options database_options(const RocksOptions& options) {
   return out;
 }
 
-rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options, const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options,
+                                            const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.cache_index_and_filter_blocks = true;
@@ -46,7 +51,8 @@ rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options, const s
 Error rocks_error(std::string_view what, const rocksdb::Status& status) {
   const std::string text = std::string(what) + ": " + status.ToString();
   if (status.IsNoSpace()) return Error(Code::kExhausted, text + "; free disk space");
-  if (status.IsCorruption()) return Error(Code::kInternal, text + "; restore the store from a backup");
+  if (status.IsCorruption())
+    return Error(Code::kInternal, text + "; restore the store from a backup");
   return Error(Code::kUnavailable, text);
 }
 
@@ -57,7 +63,8 @@ Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options) {
       {rocksdb::kDefaultColumnFamilyName, family}, {"versions", family}, {"keys", family}};
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* raw = nullptr;
-  const auto status = rocksdb::DB::Open(database_options(options), options.folder, families, &handles, &raw);
+  const auto status =
+      rocksdb::DB::Open(database_options(options), options.folder, families, &handles, &raw);
   if (!status.ok()) return rocks_error("open the store in " + options.folder, status);
   auto database = std::unique_ptr<Database>(new Database(std::unique_ptr<rocksdb::DB>(raw)));
   database->meta_ = handles[0];
@@ -72,7 +79,8 @@ Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options) {
   } else if (!found.ok()) {
     return rocks_error("read the store's format", found);
   } else if (format != kFormatValue) {
-    return Error(Code::kUnavailable, "the store in " + options.folder + " has the format " + format + ", this version reads " + kFormatValue);
+    return Error(Code::kUnavailable, "the store in " + options.folder + " has the format " +
+                                         format + ", this version reads " + kFormatValue);
   }
   return database;
 }
@@ -88,7 +96,8 @@ Result<Database::Bounds> Database::bounds() const {
   std::string compacted;
   const auto status = db_->Get({}, meta_, kCompactedKey, &compacted);
   if (status.ok()) bounds.compacted = parse_version_key(compacted);
-  if (!status.ok() && !status.IsNotFound()) return rocks_error("read the compacted revision", status);
+  if (!status.ok() && !status.IsNotFound())
+    return rocks_error("read the compacted revision", status);
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, versions_));
   it->SeekToLast();
   if (it->Valid()) bounds.newest = parse_version_key(view(it->key()));
@@ -113,7 +122,8 @@ Result<Stored> Database::load(Revision revision, IndexState state, std::string_v
   const auto status = db_->Get({}, versions_, version_key(revision), &bytes);
   if (!status.ok()) return rocks_error("read a version", status);
   TRY(const Record record, decode_record(revision, bytes));
-  if (record.key != key || !record.value) return Error(Code::kInternal, "the key index of the store points at another key");
+  if (record.key != key || !record.value)
+    return Error(Code::kInternal, "the key index of the store points at another key");
   return Stored{std::string(key), share(std::string(*record.value)), state.created, revision};
 }
 
@@ -156,19 +166,23 @@ Result<Range> Database::range(const RangeQuery& query, Revision at) const {
 Result<Event> Database::event_at(Revision revision, std::string_view bytes) const {
   TRY(const Record record, decode_record(revision, bytes));
   const std::string key(record.key);
-  Event event{record.value ? Event::Type::kPut : Event::Type::kDelete,
-              {key, record.value ? share(std::string(*record.value)) : nullptr, record.created, revision},
-              std::nullopt};
+  Event event{
+      record.value ? Event::Type::kPut : Event::Type::kDelete,
+      {key, record.value ? share(std::string(*record.value)) : nullptr, record.created, revision},
+      std::nullopt};
   if (!record.previous) return event;
   std::string before;
   const auto status = db_->Get({}, versions_, version_key(record.previous), &before);
   if (!status.ok()) return rocks_error("read the version before", status);
   TRY(const Record previous, decode_record(record.previous, before));
-  if (previous.value) event.previous = Stored{key, share(std::string(*previous.value)), previous.created, record.previous};
+  if (previous.value)
+    event.previous =
+        Stored{key, share(std::string(*previous.value)), previous.created, record.previous};
   return event;
 }
 
-Result<std::vector<Event>> Database::history(const std::string& prefix, Revision from, Revision to, size_t limit) const {
+Result<std::vector<Event>> Database::history(const std::string& prefix, Revision from, Revision to,
+                                             size_t limit) const {
   std::vector<Event> events;
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, versions_));
   for (it->Seek(version_key(from.next())); it->Valid() && events.size() < limit; it->Next()) {
@@ -183,8 +197,8 @@ Result<std::vector<Event>> Database::history(const std::string& prefix, Revision
   return events;
 }
 
-// Every version at or before `at` makes the one before it unreadable; a deletion is unreadable itself.
-// `from` is the revision compacted before, so each version is looked at once in its life.
+// Every version at or before `at` makes the one before it unreadable; a deletion is unreadable
+// itself. `from` is the revision compacted before, so each version is looked at once in its life.
 Result<> Database::compact(Revision from, Revision at) {
   constexpr size_t kBatchMax = 1000;
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, versions_));
@@ -212,7 +226,8 @@ Result<> Database::compact(Revision from, Revision at) {
 }
 
 Result<> Database::backup(const std::string& folder) const {
-  if (std::filesystem::exists(folder)) return Error(Code::kExists, folder + " exists; name a folder that does not");
+  if (std::filesystem::exists(folder))
+    return Error(Code::kExists, folder + " exists; name a folder that does not");
   rocksdb::Checkpoint* raw = nullptr;
   const auto made = rocksdb::Checkpoint::Create(db_.get(), &raw);
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);

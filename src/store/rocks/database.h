@@ -1,11 +1,11 @@
 #pragma once
 
+#include <rocksdb/db.h>
+
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <rocksdb/db.h>
 
 #include "store/conditions.h"
 #include "store/rocks/record.h"
@@ -30,7 +30,8 @@ class Database {
   Result<KeyState> state_of(std::string_view key) const;
   Result<std::optional<Stored>> get(const std::string& key, Revision at) const;
   Result<Range> range(const RangeQuery& query, Revision at) const;
-  Result<std::vector<Event>> history(const std::string& prefix, Revision from, Revision to, size_t limit) const;
+  Result<std::vector<Event>> history(const std::string& prefix, Revision from, Revision to,
+                                     size_t limit) const;
 
   // Removes what nobody can read once `at` is the oldest revision, and remembers `at`.
   Result<> compact(Revision from, Revision at);

@@ -1,17 +1,17 @@
 #include "store/rocks/record.h"
 
+#include <fmt/format.h>
 #include <zlib.h>
 
 #include <cstring>
-
-#include <fmt/format.h>
 
 namespace atl::store {
 namespace {
 
 constexpr uint8_t kFormat = 1;
 constexpr uint8_t kDeleted = 1;
-constexpr size_t kHeaderBytes = 4 + 1 + 1 + 2 + 8 + 8;  // crc, format, flags, key length, created, previous
+constexpr size_t kHeaderBytes =
+    4 + 1 + 1 + 2 + 8 + 8;  // crc, format, flags, key length, created, previous
 
 void put_u64(char* out, uint64_t value) {
   for (int i = 7; i >= 0; --i, value >>= 8) out[i] = char(value & 0xff);
@@ -33,7 +33,9 @@ uint32_t checksum(Revision revision, std::string_view bytes) {
 }
 
 Error corrupt(Revision revision, std::string_view why) {
-  return Error(Code::kInternal, fmt::format("the stored version {} is damaged ({}); restore the store from a backup", revision.value, why));
+  return Error(Code::kInternal,
+               fmt::format("the stored version {} is damaged ({}); restore the store from a backup",
+                           revision.value, why));
 }
 
 }  // namespace
@@ -44,7 +46,9 @@ std::string version_key(Revision revision) {
   return out;
 }
 
-Revision parse_version_key(std::string_view bytes) { return {bytes.size() == 8 ? get_u64(bytes.data()) : 0}; }
+Revision parse_version_key(std::string_view bytes) {
+  return {bytes.size() == 8 ? get_u64(bytes.data()) : 0};
+}
 
 std::string index_key(std::string_view key, Revision revision) {
   std::string out(key);
@@ -54,7 +58,8 @@ std::string index_key(std::string_view key, Revision revision) {
 }
 
 Result<IndexEntry> parse_index_key(std::string_view bytes) {
-  if (bytes.size() < 10 || bytes[bytes.size() - 9] != '\0') return Error(Code::kInternal, "the key index of the store is damaged");
+  if (bytes.size() < 10 || bytes[bytes.size() - 9] != '\0')
+    return Error(Code::kInternal, "the key index of the store is damaged");
   return IndexEntry{bytes.substr(0, bytes.size() - 9), {~get_u64(bytes.data() + bytes.size() - 8)}};
 }
 
@@ -66,7 +71,8 @@ std::string index_value(bool deleted, Revision created) {
 }
 
 Result<IndexState> parse_index_value(std::string_view bytes) {
-  if (bytes.size() != 9 || uint8_t(bytes[0]) > 1) return Error(Code::kInternal, "the key index of the store is damaged");
+  if (bytes.size() != 9 || uint8_t(bytes[0]) > 1)
+    return Error(Code::kInternal, "the key index of the store is damaged");
   return IndexState{bytes[0] == 1, {get_u64(bytes.data() + 1)}};
 }
 
@@ -93,7 +99,10 @@ Result<Record> decode_record(Revision revision, std::string_view bytes) {
   if (uint8_t(bytes[4]) != kFormat) return corrupt(revision, "its format is unknown");
   const size_t key_bytes = size_t(uint8_t(bytes[6])) << 8 | uint8_t(bytes[7]);
   if (kHeaderBytes + key_bytes > bytes.size()) return corrupt(revision, "its key is cut");
-  Record record{bytes.substr(kHeaderBytes, key_bytes), std::nullopt, {get_u64(bytes.data() + 8)}, {get_u64(bytes.data() + 16)}};
+  Record record{bytes.substr(kHeaderBytes, key_bytes),
+                std::nullopt,
+                {get_u64(bytes.data() + 8)},
+                {get_u64(bytes.data() + 16)}};
   if (!(uint8_t(bytes[5]) & kDeleted)) record.value = bytes.substr(kHeaderBytes + key_bytes);
   return record;
 }

@@ -36,7 +36,8 @@ class Group {
       TRY(const KeyState state, state_of(writes[i].key));
       TRY_OK(check_write(writes[i], state));
       for (size_t j = 0; j < i; ++j) {
-        if (writes[j].key == writes[i].key) return Error(Code::kInvalid, writes[i].key + " stands twice in one commit");
+        if (writes[j].key == writes[i].key)
+          return Error(Code::kInvalid, writes[i].key + " stands twice in one commit");
       }
     }
     std::vector<Event> events;
@@ -61,7 +62,9 @@ class Group {
     newest_ = newest_.next();
     const Revision created = before ? before->created : newest_;
     const bool deleted = !write.value;
-    Event event{deleted ? Event::Type::kDelete : Event::Type::kPut, {write.key, nullptr, created, newest_}, before};
+    Event event{deleted ? Event::Type::kDelete : Event::Type::kPut,
+                {write.key, nullptr, created, newest_},
+                before};
     if (write.value) event.now.value = share(*std::move(write.value));
     Record record{write.key, std::nullopt, created, before ? before->modified : Revision{}};
     if (!deleted) record.value = *event.now.value;
@@ -91,7 +94,8 @@ class Group {
 
 class RocksEngine final : public Store {
  public:
-  RocksEngine(Executor executor, std::unique_ptr<Database> database, Database::Bounds bounds, size_t batch_max)
+  RocksEngine(Executor executor, std::unique_ptr<Database> database, Database::Bounds bounds,
+              size_t batch_max)
       : executor_(std::move(executor)),
         database_(std::move(database)),
         batch_max_(batch_max),
@@ -137,11 +141,15 @@ class RocksEngine final : public Store {
 
   Revision revision() const override { return published_; }
   Revision compacted() const override { return compacted_; }
-  std::shared_ptr<void> subscribe(Listener listener) override { return listeners_.add(std::move(listener)); }
+  std::shared_ptr<void> subscribe(Listener listener) override {
+    return listeners_.add(std::move(listener));
+  }
 
   Task<std::vector<Event>> history(std::string prefix, Revision from, size_t limit) override {
     if (from < compacted_) {
-      co_return Error(Code::kGone, "revision " + std::to_string(from.value) + " is compacted, the oldest is " + std::to_string(compacted_.value));
+      co_return Error(Code::kGone, "revision " + std::to_string(from.value) +
+                                       " is compacted, the oldest is " +
+                                       std::to_string(compacted_.value));
     }
     co_return database_->history(prefix, from, published_, limit);
   }
@@ -220,9 +228,10 @@ class RocksEngine final : public Store {
         }
       }
     }
-    asio::post(executor_, [this, alive = alive_, newest = committed_, done = std::move(outcomes)]() mutable {
-      if (*alive) publish(newest, std::move(done));
-    });
+    asio::post(executor_,
+               [this, alive = alive_, newest = committed_, done = std::move(outcomes)]() mutable {
+                 if (*alive) publish(newest, std::move(done));
+               });
   }
 
   void publish(Revision newest, std::vector<std::pair<Request, Reply>> outcomes) {
@@ -262,7 +271,8 @@ Result<std::unique_ptr<Store>> RocksStore::open(Executor executor, RocksOptions 
   const size_t batch_max = options.batch_max;
   TRY(auto database, Database::open(options));
   TRY(const auto bounds, database->bounds());
-  return std::unique_ptr<Store>(std::make_unique<RocksEngine>(std::move(executor), std::move(database), bounds, batch_max));
+  return std::unique_ptr<Store>(
+      std::make_unique<RocksEngine>(std::move(executor), std::move(database), bounds, batch_max));
 }
 
 }  // namespace atl::store
