@@ -30,7 +30,7 @@ FIELD = re.compile(r"^\t(?:(\w+)\s+)?([*\[\]\w.]+)\s+`([^`]*)`", re.M)
 STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.M | re.S)
 ENUM = re.compile(r"^// \+enum\n(?://.*\n)*type (\w+) string", re.M)
 NAMED = re.compile(r"^type (\w+) (\w+)$", re.M)
-CONSTANT = re.compile(r'^(?:const)?\s*\w+\s+(\w+)\s*=\s*"([^"]*)"', re.M)
+CONSTANT = re.compile(r'^(?:const)?\s*\w+(?:\s+(\w+))?\s*=\s*(?:(\w+)\()?"([^"]*)"', re.M)
 
 
 def tag(tags, key):
@@ -55,9 +55,9 @@ class GoPackage:
                         for name, body in STRUCT.findall(text)}
         names = set(ENUM.findall(text))
         self.enums = {name: [] for name in names}
-        for name, value in CONSTANT.findall(text):
-            if name in names:
-                self.enums[name].append(value)
+        for typed, converted, value in CONSTANT.findall(text):
+            if (typed or converted) in names:
+                self.enums[typed or converted].append(value)
         self.named = dict(NAMED.findall(text))  # type Name string
 
 

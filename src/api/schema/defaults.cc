@@ -1,0 +1,68 @@
+#include <utility>
+
+#include "api/schema/kind.h"
+
+namespace atl::api {
+namespace {
+
+bool empty_value(const json::Value& value) {
+  switch (value.kind()) {
+    case boost::json::kind::null:
+      return true;
+    case boost::json::kind::bool_:
+      return !value.get_bool();
+    case boost::json::kind::int64:
+      return value.get_int64() == 0;
+    case boost::json::kind::uint64:
+      return value.get_uint64() == 0;
+    case boost::json::kind::double_:
+      return value.get_double() == 0;
+    case boost::json::kind::string:
+      return value.get_string().empty();
+    case boost::json::kind::array:
+      return value.get_array().empty();
+    case boost::json::kind::object:
+      return value.get_object().empty();
+  }
+  return false;
+}
+
+// A null where the schema does not allow one, or an empty value that stands for none.
+bool stands_for_nothing(const Property& property, const json::Value& value) {
+  if (property.omit_empty) return empty_value(value);
+  return value.is_null() && !property.schema->nullable && property.schema->type != SchemaType::kAny;
+}
+
+void default_object(const Schema& schema, json::Object& object) {
+  for (const auto& [name, property] : schema.properties) {
+    auto it = object.find(name);
+    if (it != object.end() && stands_for_nothing(property, it->value())) {
+      object.erase(it);
+      it = object.end();
+    }
+    if (it == object.end()) {
+      const json::Value* fallback = property.fallback();
+      if (!fallback) continue;
+      it = object.emplace(name, *fallback).first;
+    }
+    apply_defaults(*property.schema, it->value());
+  }
+  if (!schema.additional) return;
+  for (auto& pair : object) {
+    if (!schema.property(pair.key())) apply_defaults(*schema.additional, pair.value());
+  }
+}
+
+}  // namespace
+
+// Recursion is bounded by the depth of the document, which json::parse() bounds, and by the depth
+// of defaults, which are finite.
+void apply_defaults(const Schema& schema, json::Value& document) {
+  if (json::Object* object = document.if_object()) {
+    default_object(schema, *object);
+  } else if (json::Array* array = document.if_array(); array && schema.items) {
+    for (json::Value& item : *array) apply_defaults(*schema.items, item);
+  }
+}
+
+}  // namespace atl::api

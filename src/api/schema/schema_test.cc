@@ -1,0 +1,129 @@
+#include <gmock/gmock.h>
+
+#include <chrono>
+
+#include "api/schema/kind.h"
+
+namespace atl::api {
+namespace {
+
+using ::testing::ElementsAre;
+
+const KindSet& kinds() {
+  static const KindSet set = [] {
+    auto loaded = KindSet::builtin();
+    if (!loaded) ADD_FAILURE() << loaded.error().message();
+    return *std::move(loaded);
+  }();
+  return set;
+}
+
+json::Value tree(std::string_view text) {
+  auto value = json::parse(text);
+  EXPECT_TRUE(value) << text;
+  return value ? *std::move(value) : json::Value();
+}
+
+const Kind& kind(std::string_view group, std::string_view version, std::string_view name) {
+  const KindPtr found =
+      kinds().find(Gvk{std::string(group), std::string(version), std::string(name)});
+  EXPECT_TRUE(found) << group << name;
+  return *found;
+}
+
+TEST(Builtin, HoldsEveryKindOfTheRelease) {
+  EXPECT_EQ(kinds().all().size(), 68u);
+  EXPECT_EQ(kinds().all().front()->gvr.group, "");
+  const Kind& pod = kind("", "v1", "Pod");
+  EXPECT_EQ(pod.gvr.resource, "pods");
+  EXPECT_THAT(pod.short_names, ElementsAre("po"));
+  EXPECT_TRUE(pod.namespaced);
+  EXPECT_TRUE(pod.subresource("eviction"));
+  EXPECT_EQ(pod.subresource("eviction")->kind.group, "policy");
+  EXPECT_TRUE(pod.subresource("eviction")->schema);
+  EXPECT_FALSE(pod.subresource("log")->schema);
+  EXPECT_EQ(pod.columns.size(), 9u);
+  EXPECT_FALSE(kind("coordination.k8s.io", "v1", "Lease").unconditional_update);
+}
+
+TEST(Builtin, LoadsInMilliseconds) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto set = KindSet::builtin();
+  const auto took = std::chrono::steady_clock::now() - start;
+  ASSERT_TRUE(set);
+  RecordProperty("microseconds",
+                 int(std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
+  EXPECT_LT(took, std::chrono::milliseconds(500)) << "15 ms at -O2 is the aim";
+}
+
+TEST(Builtin, PreferredVersionsComeFirst) {
+  const auto versions = kinds().versions("autoscaling", "horizontalpodautoscalers");
+  ASSERT_EQ(versions.size(), 2u);
+  EXPECT_EQ(versions[0]->gvr.version, "v2");
+  EXPECT_EQ(kinds().group_versions().front().text(), "v1");
+}
+
+TEST(Builtin, BodiesOfSubresourcesAndOptionsHaveSchemas) {
+  EXPECT_TRUE(kinds().schema_of({"autoscaling", "v1", "Scale"}));
+  EXPECT_TRUE(kinds().schema_of({"policy", "v1", "Eviction"}));
+  EXPECT_TRUE(kinds().schema_of({"authentication.k8s.io", "v1", "TokenRequest"}));
+  EXPECT_TRUE(kinds().schema_of({"apps", "v1", "DeleteOptions"}));
+  EXPECT_FALSE(kinds().schema_of({"apps", "v1", "Nothing"}));
+}
+
+TEST(Builtin, MergeRulesComeWithTheSchema) {
+  const Schema* pod_spec = kinds().definitions()->find("io.k8s.api.core.v1.PodSpec");
+  ASSERT_TRUE(pod_spec);
+  const Schema* containers = pod_spec->property("containers")->schema;
+  EXPECT_EQ(containers->list_type, ListType::kMap);
+  EXPECT_THAT(containers->list_map_keys, ElementsAre("name"));
+  EXPECT_TRUE(containers->patch_merge);
+  EXPECT_EQ(containers->patch_merge_key, "name");
+  EXPECT_TRUE(pod_spec->property("volumes")->schema->patch_retain_keys);
+  const Schema* deployment = kinds().definitions()->find("io.k8s.api.apps.v1.DeploymentSpec");
+  EXPECT_TRUE(deployment->property("strategy")->schema->patch_retain_keys);
+}
+
+TEST(Defaults, APodGetsWhatTheApiPromises) {
+  json::Value pod =
+      tree(R"({"metadata":{"name":"a","creationTimestamp":null},"spec":{"hostNetwork":false,
+      "containers":[{"name":"c","image":"i","ports":[{"containerPort":80}],"livenessProbe":{"timeoutSeconds":0}}]}})");
+  apply_defaults(*kind("", "v1", "Pod").schema, pod);
+  EXPECT_EQ(json::string_at(pod, {"spec", "restartPolicy"}), "Always");
+  EXPECT_EQ(json::string_at(pod, {"spec", "dnsPolicy"}), "ClusterFirst");
+  EXPECT_EQ(json::int_at(pod, {"spec", "terminationGracePeriodSeconds"}), 30);
+  EXPECT_FALSE(json::find(pod, {"spec", "hostNetwork"})) << "false is the same as none";
+  EXPECT_FALSE(json::find(pod, {"metadata", "creationTimestamp"}));
+  EXPECT_TRUE(json::find(pod, {"status"})) << "an empty status is shown";
+  const json::Value& container = json::array_at(pod, {"spec", "containers"})[0];
+  EXPECT_EQ(json::string_at(container, {"terminationMessagePolicy"}), "File");
+  EXPECT_EQ(json::int_at(container, {"livenessProbe", "timeoutSeconds"}), 1);
+  EXPECT_EQ(json::string_at(json::array_at(container, {"ports"})[0], {"protocol"}), "TCP");
+  EXPECT_TRUE(json::find(container, {"resources"}));
+}
+
+TEST(Defaults, AreStableWhenAppliedTwice) {
+  json::Value once = tree(R"({"spec":{"template":{"spec":{"containers":[{"name":"c"}]}}}})");
+  apply_defaults(*kind("apps", "v1", "Deployment").schema, once);
+  json::Value twice = once;
+  apply_defaults(*kind("apps", "v1", "Deployment").schema, twice);
+  EXPECT_EQ(json::serialize(once), json::serialize(twice));
+  EXPECT_EQ(json::string_at(once, {"spec", "strategy", "type"}), "RollingUpdate");
+  EXPECT_EQ(json::int_at(once, {"spec", "replicas"}), 1);
+}
+
+TEST(Prune, NamesUnknownFieldsByPath) {
+  json::Value doc = tree(
+      R"({"apiVersion":"apps/v1","kind":"Deployment","foo":1,"metadata":{"name":"a","labels":{"x":"y"}},
+      "spec":{"template":{"spec":{"containers":[{"name":"c","foo":1,"env":[{"name":"A","bar":2}]}]}}}})");
+  std::vector<std::string> unknown;
+  prune(*kind("apps", "v1", "Deployment").schema, doc, &unknown);
+  EXPECT_THAT(unknown,
+              ::testing::UnorderedElementsAre("foo", "spec.template.spec.containers[0].foo",
+                                              "spec.template.spec.containers[0].env[0].bar"));
+  EXPECT_EQ(json::string_at(doc, {"metadata", "labels", "x"}), "y");
+  EXPECT_FALSE(json::find(doc, {"foo"}));
+}
+
+}  // namespace
+}  // namespace atl::api
