@@ -1,0 +1,63 @@
+#include "kernel/apiserver/auth/rbac_authorizer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "api/select/select.h"
+
+namespace atl::apiserver {
+namespace {
+
+// list and watch of one object, by field selector, count as access to that name.
+void adopt_selected_name(Attributes& a) {
+  if (!a.name.empty() || a.field_selector.empty()) return;
+  if (a.verb != "list" && a.verb != "watch" && a.verb != "deletecollection") return;
+  const auto selector = api::FieldSelector::parse(a.field_selector);
+  if (!selector) return;
+  for (const api::FieldSelector::Term& term : selector->terms()) {
+    if (term.field == "metadata.name" && term.equal) a.name = term.value;
+  }
+}
+
+std::string granted_by(const RbacIndex::Grant& grant) {
+  if (grant.binding_ns.empty()) {
+    return fmt::format("RBAC: allowed by ClusterRoleBinding \"{}\" of {} \"{}\"", grant.binding,
+                       grant.role.kind, grant.role.name);
+  }
+  return fmt::format("RBAC: allowed by RoleBinding \"{}/{}\" of {} \"{}\"", grant.binding_ns,
+                     grant.binding, grant.role.kind, grant.role.name);
+}
+
+}  // namespace
+
+Task<Decision> RbacAuthorizer::authorize(Attributes attributes) {
+  co_return decide(attributes);
+}
+
+Decision RbacAuthorizer::decide(const Attributes& asked) const {
+  if (asked.user->in_group(kGroupMasters))
+    return {.allowed = true, .reason = "member of system:masters"};
+  Attributes a = asked;
+  adopt_selected_name(a);
+  Decision decision;
+  std::vector<std::string> missing;
+  index_.each_grant(*a.user, a.is_resource ? std::string_view(a.ns) : std::string_view(),
+                    [&](const RbacIndex::Grant& grant) {
+                      const RbacRules* rules = index_.rules(grant.role, grant.binding_ns);
+                      if (rules == nullptr) {
+                        missing.push_back(grant.role.name);
+                      } else if (std::ranges::any_of(*rules, [&](const RbacRule& rule) {
+                                   return rule.allows(a);
+                                 })) {
+                        decision = {.allowed = true, .reason = granted_by(grant)};
+                      }
+                      return !decision.allowed;
+                    });
+  if (!decision.allowed && !missing.empty()) {
+    decision.reason = fmt::format("RBAC: role \"{}\" of a binding not found", missing.front());
+  }
+  return decision;
+}
+
+}  // namespace atl::apiserver
