@@ -56,9 +56,10 @@ class PodNetwork {
   virtual Task<> recover(std::vector<KnownPod> pods) = 0;
   // Idempotent for a uid. kExhausted: no address left; kForbidden: no right to make a namespace.
   virtual Task<Attachment> attach(PodRef pod) = 0;
-  // Returns once no new connection through a Service, or through a host port, can reach the pod any more.
-  // To be awaited (it takes milliseconds) between a pod's deletion and its SIGTERM, so that a rolling
-  // update drops no request. Ok for an unknown pod; kTimeout past `limit`: go on all the same.
+  // Returns once no new connection through a Service, or through a host port, can reach the pod any
+  // more. To be awaited (it takes milliseconds) between a pod's deletion and its SIGTERM, so that a
+  // rolling update drops no request. Ok for an unknown pod; kTimeout past `limit`: go on all the
+  // same.
   virtual Task<> drain(std::string pod_uid, Duration limit) {
     (void)pod_uid, (void)limit;
     co_return Unit{};
