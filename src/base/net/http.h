@@ -87,6 +87,8 @@ class BodyReader {
   virtual ~BodyReader() = default;
   // The next piece; empty at the end. kUnavailable where the peer broke off.
   virtual Task<std::string> read_some() = 0;
+  // The fields after the body (gRPC's status); empty before its end and where there were none.
+  virtual Headers trailers() const { return {}; }
   // Everything; kTooLarge past `limit` bytes.
   Task<std::string> read_all(size_t limit);
 };
