@@ -12,7 +12,8 @@ namespace atl::api {
 using Findings = std::vector<Cause>;
 
 // Types, required fields, limits, enumerations, formats, list-map and set uniqueness.
-Findings check_schema(const Schema& schema, const json::Value& document, std::string_view path = {});
+Findings check_schema(const Schema& schema, const json::Value& document,
+                      std::string_view path = {});
 // apiVersion/kind/metadata rules that hold for every object: names, labels, annotations, owners,
 // finalizers, sizes. `kind` says which name rule applies.
 Findings check_metadata(const Kind& kind, const json::Value& document);

@@ -1,0 +1,355 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "api/validate/findings.h"
+#include "api/validate/formats_impl.h"
+#include "api/validate/validate.h"
+
+namespace atl::api {
+namespace {
+
+constexpr size_t kFindingsMax = 256;  // a document may break a rule in every item
+
+std::string_view json_type(const json::Value& value) {
+  switch (value.kind()) {
+    case boost::json::kind::null:
+      return "null";
+    case boost::json::kind::bool_:
+      return "boolean";
+    case boost::json::kind::int64:
+    case boost::json::kind::uint64:
+      return "integer";
+    case boost::json::kind::double_:
+      return "number";
+    case boost::json::kind::string:
+      return "string";
+    case boost::json::kind::array:
+      return "array";
+    case boost::json::kind::object:
+      return "object";
+  }
+  return "null";
+}
+
+std::string_view type_name(SchemaType type) {
+  switch (type) {
+    case SchemaType::kAny:
+      return "";
+    case SchemaType::kObject:
+      return "object";
+    case SchemaType::kArray:
+      return "array";
+    case SchemaType::kString:
+      return "string";
+    case SchemaType::kInteger:
+      return "integer";
+    case SchemaType::kNumber:
+      return "number";
+    case SchemaType::kBoolean:
+      return "boolean";
+    case SchemaType::kIntOrString:
+      return "integer,string";
+  }
+  return "";
+}
+
+bool whole(const json::Value& value) {
+  if (value.is_int64() || value.is_uint64()) return true;
+  return value.is_double() && std::floor(value.get_double()) == value.get_double();
+}
+
+bool fits(SchemaType type, const json::Value& value) {
+  switch (type) {
+    case SchemaType::kAny:
+      return true;
+    case SchemaType::kObject:
+      return value.is_object();
+    case SchemaType::kArray:
+      return value.is_array();
+    case SchemaType::kString:
+      return value.is_string();
+    case SchemaType::kInteger:
+      return value.is_number() && whole(value);
+    case SchemaType::kNumber:
+      return value.is_number();
+    case SchemaType::kBoolean:
+      return value.is_bool();
+    case SchemaType::kIntOrString:
+      return value.is_string() || (value.is_number() && whole(value));
+  }
+  return true;
+}
+
+// A limit as Go prints a float64: 5, 0.5, 1e+21.
+std::string number_text(double number) {
+  return json::serialize(json::Value(number));
+}
+
+size_t characters(std::string_view text) {
+  return size_t(
+      std::count_if(text.begin(), text.end(), [](char c) { return (uint8_t(c) & 0xc0) != 0x80; }));
+}
+
+// Walks a document beside its schema. Built-in kinds are told in the words of Kubernetes' own
+// validators, custom ones in those of OpenAPI validation.
+class Checker {
+ public:
+  explicit Checker(std::string_view path) : path_(path) {}
+  Findings release() { return std::move(findings_); }
+
+  void value(const Schema& schema, const json::Value& value) {
+    if (findings_.size() >= kFindingsMax) return;
+    if (value.is_null()) {
+      // Outside custom kinds null is no value at all.
+      if (schema.custom && !schema.nullable && schema.type != SchemaType::kAny)
+        type_mismatch(schema, value);
+      return;
+    }
+    if (!fits_type(schema, value)) return type_mismatch(schema, value);
+    enumeration(schema, value);
+    if (const json::Object* object = value.if_object()) {
+      members(schema, *object);
+    } else if (const json::Array* array = value.if_array()) {
+      items(schema, *array);
+    } else if (const json::String* text = value.if_string()) {
+      string(schema, *text);
+    } else if (value.is_number()) {
+      number(schema, value);
+    }
+    junctors(schema, value);
+  }
+
+ private:
+  // A quantity or a time is a string to the schema; a quantity may be written as a number.
+  static bool fits_type(const Schema& schema, const json::Value& value) {
+    if (schema.wire == WireType::kQuantity && value.is_number()) return true;
+    return fits(schema.type, value);
+  }
+
+  void type_mismatch(const Schema& schema, const json::Value& value) {
+    const std::string_view actual = json_type(value);
+    add(wrong_type(path_, json::Value(json::String(actual)),
+                   fmt::format("{} must be of type {}: {}", in_body(), type_name(schema.type),
+                               quoted(actual))));
+  }
+
+  void enumeration(const Schema& schema, const json::Value& value) {
+    const auto& allowed = schema.limits.enumeration;
+    if (allowed.empty()) return;
+    if (std::any_of(allowed.begin(), allowed.end(),
+                    [&](const json::Value& one) { return json::equal(one, value); }))
+      return;
+    std::vector<std::string> texts;
+    for (const json::Value& one : allowed)
+      texts.push_back(one.is_string() ? std::string(one.get_string()) : json::serialize(one));
+    if (value.is_string() && value.get_string().empty() && !schema.custom)
+      return add(required_value(path_, {}));
+    add(unsupported_value(path_, value, texts));
+  }
+
+  void members(const Schema& schema, const json::Object& object) {
+    const Limits& limits = schema.limits;
+    if (limits.max_properties && object.size() > *limits.max_properties)
+      add(too_many(path_, object.size(), *limits.max_properties));
+    if (limits.min_properties && object.size() < *limits.min_properties) {
+      add(invalid_value(
+          path_, json::Value(object.size()),
+          fmt::format("{} should have at least {} properties", in_body(), *limits.min_properties)));
+    }
+    for (const std::string& name : schema.required) {
+      const json::Value* member = object.if_contains(name);
+      if (member && (!member->is_null() || schema.custom)) continue;
+      const Step step(*this, name);
+      add(required_value(path_));
+    }
+    for (const auto& pair : object) {
+      const Property* property = schema.property(pair.key());
+      const Schema* next = property ? property->schema : schema.additional;
+      if (!next) continue;
+      const Step step(*this, pair.key());
+      // An empty value that stands for none is not checked.
+      if (property && property->omit_empty && pair.value().is_string() &&
+          pair.value().get_string().empty())
+        continue;
+      value(*next, pair.value());
+    }
+  }
+
+  void items(const Schema& schema, const json::Array& array) {
+    const Limits& limits = schema.limits;
+    if (limits.max_items && array.size() > *limits.max_items)
+      add(too_many(path_, array.size(), *limits.max_items));
+    if (limits.min_items && array.size() < *limits.min_items) {
+      if (!schema.custom)
+        add(required_value(path_));
+      else
+        add(invalid_value(
+            path_, json::Value(array.size()),
+            fmt::format("{} should have at least {} items", in_body(), *limits.min_items)));
+    }
+    if (schema.items) {
+      for (size_t i = 0; i < array.size(); ++i) {
+        const Index index(*this, i);
+        value(*schema.items, array[i]);
+      }
+    }
+    if (schema.custom && schema.list_type != ListType::kAtomic) unique(schema, array);
+  }
+
+  // Items of sets, and keys of associative lists, stand once.
+  void unique(const Schema& schema, const json::Array& array) {
+    std::set<std::string> seen;
+    for (size_t i = 0; i < array.size(); ++i) {
+      json::Value identity = array[i];
+      if (schema.list_type == ListType::kMap) {
+        if (!array[i].is_object()) continue;
+        json::Object keys;
+        for (const std::string& key : schema.list_map_keys) {
+          if (const json::Value* part = array[i].get_object().if_contains(key)) keys[key] = *part;
+        }
+        identity = std::move(keys);
+      }
+      if (!seen.insert(json::serialize(identity)).second) {
+        const Index index(*this, i);
+        add(duplicate_value(path_, identity));
+      }
+    }
+  }
+
+  void string(const Schema& schema, const json::String& text) {
+    const Limits& limits = schema.limits;
+    const auto value = json::Value(json::String(text));
+    if (limits.max_length && characters(text) > *limits.max_length)
+      add(too_long(path_, *limits.max_length));
+    if (limits.min_length && characters(text) < *limits.min_length) {
+      if (!schema.custom && text.empty())
+        add(required_value(path_));
+      else
+        add(invalid_value(
+            path_, value,
+            fmt::format("{} should be at least {} chars long", in_body(), *limits.min_length)));
+    }
+    if (limits.compiled && !limits.compiled->matches(text)) {
+      add(invalid_value(path_, value,
+                        fmt::format("{} should match '{}'", in_body(), limits.pattern)));
+    }
+    if (schema.custom && schema.type == SchemaType::kString && !schema.format.empty() &&
+        !has_format(schema.format, text)) {
+      add(invalid_value(
+          path_, value,
+          fmt::format("{} must be of type {}: {}", in_body(), schema.format, quoted(text))));
+    }
+  }
+
+  void number(const Schema& schema, const json::Value& value) {
+    const Limits& limits = schema.limits;
+    const double number = value.to_number<double>();
+    const bool low = limits.minimum && (number < *limits.minimum ||
+                                        (limits.exclusive_minimum && number == *limits.minimum));
+    const bool high = limits.maximum && (number > *limits.maximum ||
+                                         (limits.exclusive_maximum && number == *limits.maximum));
+    if (low || high) add(invalid_value(path_, value, range_text(schema, low)));
+    if (limits.multiple_of && *limits.multiple_of > 0 &&
+        std::remainder(number, *limits.multiple_of) != 0) {
+      add(invalid_value(path_, value,
+                        fmt::format("{} should be a multiple of {}", in_body(),
+                                    number_text(*limits.multiple_of))));
+    }
+  }
+
+  std::string range_text(const Schema& schema, bool low) const {
+    const Limits& limits = schema.limits;
+    if (!schema.custom && limits.minimum && limits.maximum) {
+      return fmt::format("must be between {} and {}, inclusive", number_text(*limits.minimum),
+                         number_text(*limits.maximum));
+    }
+    const bool exclusive = low ? limits.exclusive_minimum : limits.exclusive_maximum;
+    const std::string bound = number_text(low ? *limits.minimum : *limits.maximum);
+    const std::string relation = fmt::format("{} than {}{}", low ? "greater" : "less",
+                                             exclusive ? "" : "or equal to ", bound);
+    return schema.custom ? fmt::format("{} should be {}", in_body(), relation)
+                         : fmt::format("must be {}", relation);
+  }
+
+  void junctors(const Schema& schema, const json::Value& value) {
+    const auto passes = [&](const Schema& part) {
+      Checker inner(path_);
+      inner.value(part, value);
+      return inner.findings_.empty();
+    };
+    const json::Value nothing("");
+    if (!schema.any_of.empty() && std::none_of(schema.any_of.begin(), schema.any_of.end(),
+                                               [&](const Schema* s) { return passes(*s); })) {
+      add(invalid_value(
+          path_, nothing,
+          fmt::format("{} must validate at least one schema (anyOf)", quoted(path_))));
+      this->value(*schema.any_of.front(), value);
+    }
+    if (!schema.one_of.empty()) {
+      const auto count = std::count_if(schema.one_of.begin(), schema.one_of.end(),
+                                       [&](const Schema* s) { return passes(*s); });
+      if (count != 1) {
+        const std::string found =
+            count == 0 ? "Found none valid" : fmt::format("Found {} valid alternatives", count);
+        add(invalid_value(path_, nothing,
+                          fmt::format("{} must validate one and only one schema (oneOf). {}",
+                                      quoted(path_), found)));
+      }
+    }
+    size_t good = 0;
+    for (const Schema* part : schema.all_of) {
+      const size_t before = findings_.size();
+      this->value(*part, value);
+      good += findings_.size() == before;
+    }
+    if (good != schema.all_of.size()) {
+      add(invalid_value(path_, nothing,
+                        fmt::format("{} must validate all the schemas (allOf){}", quoted(path_),
+                                    good == 0 ? ". None validated" : "")));
+    }
+    if (schema.not_schema && passes(*schema.not_schema)) {
+      add(invalid_value(path_, nothing,
+                        fmt::format("{} must not validate the schema (not)", quoted(path_))));
+    }
+  }
+
+  std::string in_body() const { return path_.empty() ? "" : path_ + " in body"; }
+  void add(Cause cause) {
+    if (findings_.size() < kFindingsMax) findings_.push_back(std::move(cause));
+  }
+
+  // One step of the path, taken back at the end of the scope.
+  struct Step {
+    Step(Checker& c, std::string_view name) : checker(c), length(c.path_.size()) {
+      if (length != 0) checker.path_ += '.';
+      checker.path_ += name;
+    }
+    ~Step() { checker.path_.resize(length); }
+    Checker& checker;
+    size_t length;
+  };
+  struct Index {
+    Index(Checker& c, size_t i) : checker(c), length(c.path_.size()) {
+      checker.path_ += fmt::format("[{}]", i);
+    }
+    ~Index() { checker.path_.resize(length); }
+    Checker& checker;
+    size_t length;
+  };
+
+  std::string path_;
+  Findings findings_;
+};
+
+}  // namespace
+
+Findings check_schema(const Schema& schema, const json::Value& document, std::string_view path) {
+  Checker checker(path);
+  checker.value(schema, document);
+  return checker.release();
+}
+
+}  // namespace atl::api
