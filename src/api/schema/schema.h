@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/schema/pattern.h"
 #include "base/text/json.h"
 
 // Structural schemas: the one description of a kind that decoding, defaulting, pruning, validation,
@@ -86,7 +87,8 @@ struct Limits {
   std::optional<uint64_t> min_length, max_length, min_items, max_items, min_properties,
       max_properties;
   bool unique_items = false;
-  std::string pattern;  // RE2
+  std::string pattern;                      // RE2
+  std::shared_ptr<const Pattern> compiled;  // of `pattern`; null where there is none
   std::vector<json::Value> enumeration;
 };
 
