@@ -28,7 +28,8 @@ std::string make_tar(const Files& files) {
   std::string out(1 << 20, '\0');
   size_t used = 0;
   archive* a = archive_write_new();
-  archive_write_set_format_ustar(a);
+  archive_write_set_format_pax(a);
+  archive_write_set_options(a, "hdrcharset=BINARY");
   archive_write_open_memory(a, out.data(), out.size(), &used);
   for (const auto& [path, bytes] : files) {
     archive_entry* e = archive_entry_new();
@@ -140,7 +141,7 @@ class ImageStoreTest : public testing::Test {
 };
 
 TEST_F(ImageStoreTest, DockerAndOciArchivesAreLoadedAndMounted) {
-  const std::string layer = make_tar({{"run", "program"}, {"etc/conf", "x"}});
+  const std::string layer = make_tar({{"run", "program"}, {"etc/conf", "x"}, {"名字/é", "utf-8"}});
   check([&]() -> Task<> {
     CO_TRY(const auto docker, co_await load(docker_archive(layer, "app:1")));
     CO_TRY(const auto oci, co_await load(oci_archive(layer, "registry.example/app:2")));
@@ -162,6 +163,7 @@ TEST_F(ImageStoreTest, DockerAndOciArchivesAreLoadedAndMounted) {
     EXPECT_TRUE(mounts) << mounts.error().message();
     std::ifstream in(mounts->lower_dirs.at(0) + "/run");
     EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), "program");
+    EXPECT_TRUE(fs::exists(mounts->lower_dirs.at(0) + "/名字/é"));
     co_return Unit{};
   });
 }

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <clocale>
+#include <memory>
 
 #include "base/io/files.h"
 #include "oci/unpack/unpack.h"
@@ -53,7 +55,14 @@ Result<> allow_only(FileAccess files) {
         SCMP_SYS(clock_gettime),  SCMP_SYS(getrandom), SCMP_SYS(sysinfo)}) {
     ok = ok && allow(call);
   }
-  if (files == FileAccess::kBelowHere) ok = ok && allow(SCMP_SYS(openat)) && allow(SCMP_SYS(open));
+  // Libraries look for configuration and tables: they find none, and go on.
+  const uint32_t open = files == FileAccess::kBelowHere ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOENT);
+  for (const int call : {SCMP_SYS(openat), SCMP_SYS(open)}) {
+    ok = ok && seccomp_rule_add(filter.get(), open, call, 0) == 0;
+  }
+  for (const int call : {SCMP_SYS(access), SCMP_SYS(readlink)}) {
+    ok = ok && seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOENT), call, 0) == 0;
+  }
   if (!ok || seccomp_load(filter.get()) != 0)
     return Error(Code::kUnavailable, "the list of system calls cannot be set");
   return Unit{};
@@ -62,6 +71,7 @@ Result<> allow_only(FileAccess files) {
 }  // namespace
 
 Result<> enter_sandbox(FileAccess files) {
+  ::setlocale(LC_CTYPE, "C.UTF-8");  // file names are UTF-8 in pax headers; read while we still can
   if (::geteuid() == 0) {
     // Own network and IPC namespaces where the kernel lets us; the list of system calls is the
     // wall.
