@@ -1,17 +1,16 @@
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
+#include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
-#include <net/if.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "base/io/files.h"
 #include "kernel/network/netlink_impl.h"
@@ -65,6 +64,9 @@ LinkInfo link_of(const nlmsghdr* header) {
         break;
       case IFLA_IFALIAS:
         out.alias = mnl_attr_get_str(attr);
+        break;
+      case IFLA_OPERSTATE:
+        out.carrying = mnl_attr_get_u8(attr) == IF_OPER_UP;
         break;
       case IFLA_GROUP:
         out.group = mnl_attr_get_u32(attr);
@@ -157,32 +159,9 @@ Netlink::~Netlink() {
   mnl_socket_close(handle(socket_));
 }
 
-Result<> Netlink::talk(Message& message, const std::string& what) {
-  message.header->nlmsg_flags |= NLM_F_ACK;
-  message.header->nlmsg_seq = sequence_++;
-  if (mnl_socket_sendto(handle(socket_), message.header, message.header->nlmsg_len) < 0) {
-    return io::errno_error(what, errno);
-  }
-  alignas(NLMSG_ALIGNTO) char buffer[8192];
-  for (;;) {
-    const ssize_t got = mnl_socket_recvfrom(handle(socket_), buffer, sizeof(buffer));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return io::errno_error(what, errno);
-    int left = int(got);
-    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer); mnl_nlmsg_ok(header, left);
-         header = mnl_nlmsg_next(header, &left)) {
-      if (header->nlmsg_seq != message.header->nlmsg_seq) continue;
-      if (header->nlmsg_type != NLMSG_ERROR) continue;
-      const int error = -static_cast<nlmsgerr*>(mnl_nlmsg_get_payload(header))->error;
-      if (error == 0) return Unit{};
-      return refused(what, error, kernel_words(header));
-    }
-  }
-}
-
 template <class F>
-Result<> Netlink::dump(Message& message, const std::string& what, F on_message) {
-  message.header->nlmsg_flags |= NLM_F_DUMP;
+Result<> Netlink::exchange(Message& message, const std::string& what,
+                           std::initializer_list<int> fine, F on_message) {
   message.header->nlmsg_seq = sequence_++;
   if (mnl_socket_sendto(handle(socket_), message.header, message.header->nlmsg_len) < 0) {
     return io::errno_error(what, errno);
@@ -197,13 +176,26 @@ Result<> Netlink::dump(Message& message, const std::string& what, F on_message) 
          header = mnl_nlmsg_next(header, &left)) {
       if (header->nlmsg_seq != message.header->nlmsg_seq) continue;
       if (header->nlmsg_type == NLMSG_DONE) return Unit{};
-      if (header->nlmsg_type == NLMSG_ERROR) {
-        const int error = -static_cast<nlmsgerr*>(mnl_nlmsg_get_payload(header))->error;
-        return refused(what, error, kernel_words(header));
+      if (header->nlmsg_type != NLMSG_ERROR) {
+        on_message(header);
+        continue;
       }
-      on_message(header);
+      const int error = -static_cast<nlmsgerr*>(mnl_nlmsg_get_payload(header))->error;
+      if (error == 0 || std::find(fine.begin(), fine.end(), error) != fine.end()) return Unit{};
+      return refused(what, error, kernel_words(header));
     }
   }
+}
+
+Result<> Netlink::talk(Message& message, const std::string& what, std::initializer_list<int> fine) {
+  message.header->nlmsg_flags |= NLM_F_ACK;
+  return exchange(message, what, fine, [](const nlmsghdr*) {});
+}
+
+template <class F>
+Result<> Netlink::dump(Message& message, const std::string& what, F on_message) {
+  message.header->nlmsg_flags |= NLM_F_DUMP;
+  return exchange(message, what, {}, on_message);
 }
 
 Result<std::vector<LinkInfo>> Netlink::links() {
@@ -214,12 +206,16 @@ Result<std::vector<LinkInfo>> Netlink::links() {
   return out;
 }
 
+// By name, not by listing all: and the kernel first finishes what a change of the carrier left to
+// do.
 Result<std::optional<LinkInfo>> Netlink::link(const std::string& name) {
-  TRY(const auto all, links());
-  for (const LinkInfo& link : all) {
-    if (link.name == name) return std::optional<LinkInfo>(link);
-  }
-  return std::optional<LinkInfo>();
+  Message message(RTM_GETLINK, NLM_F_ACK);
+  message.body<ifinfomsg>()->ifi_family = AF_UNSPEC;
+  message.text(IFLA_IFNAME, name);
+  std::optional<LinkInfo> out;
+  TRY_OK(exchange(message, "look up the link " + name, {ENODEV},
+                  [&](const nlmsghdr* h) { out = link_of(h); }));
+  return out;
 }
 
 Result<> Netlink::create_veth(const VethSpec& spec) {
@@ -283,15 +279,13 @@ Result<> Netlink::set_group(int index, uint32_t group) {
   Message message(RTM_NEWLINK, 0);
   message.body<ifinfomsg>()->ifi_index = index;
   message.u32(IFLA_GROUP, group);
-  return talk(message, "set a link's group");
+  return talk(message, "set a link's group", {ENODEV});
 }
 
 Result<> Netlink::delete_link(int index) {
   Message message(RTM_DELLINK, 0);
   message.body<ifinfomsg>()->ifi_index = index;
-  auto done = talk(message, "delete a link");
-  if (!done && done.error().code() == Code::kNotFound) return Unit{};
-  return done;
+  return talk(message, "delete a link", {ENODEV});
 }
 
 Result<> Netlink::delete_group(uint32_t group) {
@@ -326,9 +320,7 @@ Result<> Netlink::delete_address(int index, Ipv4 ip, uint8_t prefix) {
   info->ifa_prefixlen = prefix;
   info->ifa_index = uint32_t(index);
   message.ip(IFA_LOCAL, ip);
-  TRY(const auto present, addresses(index));
-  if (std::find(present.begin(), present.end(), ip) == present.end()) return Unit{};
-  return talk(message, "remove the address " + ip.text());
+  return talk(message, "remove the address " + ip.text(), {EADDRNOTAVAIL});
 }
 
 Result<std::vector<Ipv4>> Netlink::addresses(int index) {
@@ -381,12 +373,7 @@ Result<> Netlink::delete_route(const RouteSpec& route) {
   info->rtm_scope = RT_SCOPE_NOWHERE;
   if (route.to.prefix() != 0) message.ip(RTA_DST, route.to.first());
   if (route.device != 0) message.u32(RTA_OIF, uint32_t(route.device));
-  auto done = talk(message, "remove the route to " + route.to.text());
-  // ESRCH: there is no such route.
-  if (!done && done.error().message().find(std::strerror(ESRCH)) != std::string::npos) {
-    return Unit{};
-  }
-  return done;
+  return talk(message, "remove the route to " + route.to.text(), {ESRCH});
 }
 
 Result<> Netlink::replace_neighbour(int index, Ipv4 ip, const Mac& mac) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@ struct LinkInfo {
   uint32_t group = 0;
   uint32_t mtu = 0;
   bool up = false;
+  bool carrying = false;  // packets really get through: the kernel's work after "up" is done
 };
 
 struct VethSpec {
@@ -50,7 +52,7 @@ struct RouteSpec {
 
 // rtnetlink of the network namespace in which it was opened, through libmnl. Blocking (microseconds
 // to milliseconds: the kernel's RTNL lock), so it runs on the blocking pool; one thread at a time.
-// "Already there" and "already gone" are success. Errors carry the kernel's own words where it has
+// Adding what is there already replaces it. Errors carry the kernel's own words where it has
 // any: kForbidden (no CAP_NET_ADMIN), kUnavailable.
 class Netlink {
  public:
@@ -64,28 +66,32 @@ class Netlink {
   Result<> create_veth(const VethSpec& spec);
   Result<> set_up(int index);
   Result<> set_settings(int index, const DeviceSettings& settings);
-  Result<> set_group(int index, uint32_t group);
-  Result<> delete_link(int index);
+  Result<> set_group(int index, uint32_t group);  // ok where the link is gone
+  Result<> delete_link(int index);                // ok where it is gone
   // Every link of the group in one go: far cheaper than one by one.
   Result<> delete_group(uint32_t group);
 
   enum class Scope : uint8_t { kGlobal, kLink, kHost };
   Result<> add_address(int index, Ipv4 ip, uint8_t prefix, Scope scope);
-  Result<> delete_address(int index, Ipv4 ip, uint8_t prefix);
+  Result<> delete_address(int index, Ipv4 ip, uint8_t prefix);  // ok where it is gone
   Result<std::vector<Ipv4>> addresses(int index);
 
   // IPv4, main table.
   Result<std::vector<RouteSpec>> routes();
   Result<> replace_route(const RouteSpec& route);
-  Result<> delete_route(const RouteSpec& route);
+  Result<> delete_route(const RouteSpec& route);  // ok where it is gone
   // Permanent: never asked for on the wire.
   Result<> replace_neighbour(int index, Ipv4 ip, const Mac& mac);
 
  private:
   class Message;
   explicit Netlink(void* socket) : socket_(socket) {}
-  // Sends and waits for the acknowledgement; `what` is the operation for the error's text.
-  Result<> talk(Message& message, const std::string& what);
+  // Sends, hands each answer to `on_message`, and waits for the end. `what` is the operation for
+  // the error's text; errno values in `fine` are success.
+  template <class F>
+  Result<> exchange(Message& message, const std::string& what, std::initializer_list<int> fine,
+                    F on_message);
+  Result<> talk(Message& message, const std::string& what, std::initializer_list<int> fine = {});
   template <class F>
   Result<> dump(Message& message, const std::string& what, F on_message);
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -61,6 +62,21 @@ Result<> wire_inside(Ipv4 ip) {
   return netlink->replace_route({.to = {Ipv4(), 0}, .device = device->index, .gateway = kGateway});
 }
 
+// The side that came up first gets its queue a moment after its peer came up; until then it drops
+// what it is given, and the first SYN of a connection would be sent again only after a second.
+// Newer kernels finish this when asked for the link; older ones are asked until they have.
+Result<> wait_until_carrying(Netlink& netlink, const std::string& name) {
+  constexpr int kTries = 500;
+  constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 1'000'000};
+  for (int i = 0; i < kTries; ++i) {
+    TRY(const auto link, netlink.link(name));
+    if (!link) return Error(Code::kUnavailable, "the link " + name + " vanished");
+    if (link->carrying) return Unit{};
+    ::nanosleep(&kPause, nullptr);
+  }
+  return Error(Code::kTimeout, "the link " + name + " does not carry packets");
+}
+
 }  // namespace
 
 struct RoutedPodNetwork::Wiring {
@@ -107,19 +123,18 @@ Result<> RoutedPodNetwork::wire(const Wiring& wiring, int netns) {
   TRY_OK(netlink->replace_neighbour(link->index, wiring.ip, pod_mac(wiring.ip)));
   TRY_OK(netlink->replace_route(
       {.to = {wiring.ip, 32}, .device = link->index, .source = wiring.source, .link_scope = true}));
-  TRY(const NetnsScope inside, NetnsScope::enter(netns));
-  return wire_inside(wiring.ip);
+  {
+    TRY(const NetnsScope inside, NetnsScope::enter(netns));
+    TRY_OK(wire_inside(wiring.ip));
+  }
+  return wait_until_carrying(*netlink, wiring.link);
 }
 
 Result<> RoutedPodNetwork::unwire(const Options& options, const std::vector<Ipv4>& pods) {
   TRY(const auto netlink, Netlink::open());
-  TRY(const auto links, netlink->links());
   for (const Ipv4 ip : pods) {
-    const std::string name = options.link_name(ip);
-    const auto it = std::ranges::find(links, name, &LinkInfo::name);
-    if (it == links.end()) continue;  // went with its namespace
-    auto marked = netlink->set_group(it->index, options.dying_group());
-    if (!marked && marked.error().code() != Code::kUnavailable) return marked;
+    TRY(const auto link, netlink->link(options.link_name(ip)));
+    if (link) TRY_OK(netlink->set_group(link->index, options.dying_group()));
   }
   return netlink->delete_group(options.dying_group());
 }
