@@ -72,6 +72,7 @@ void read_extension(Schema& schema, std::string_view key, const json::Value& val
   const std::string_view text = text_of(value);
   const bool on = value.is_bool() && value.get_bool();
   if (key == "list-type") {
+    schema.list_type_given = true;
     schema.list_type = text == "map"   ? ListType::kMap
                        : text == "set" ? ListType::kSet
                                        : ListType::kAtomic;

@@ -54,12 +54,16 @@ const Subresource* Kind::subresource(std::string_view sub) const {
 }
 
 Result<KindSet> KindSet::builtin() {
-  KindLoader loader;
+  const auto definitions = std::make_shared<SchemaSet>();
+  KindLoader loader(*definitions);
   for (const EmbeddedFile& file : embedded_kinds()) TRY_OK(loader.add(file.name, file.text));
   TRY_OK(loader.finish());
   KindSet set;
-  set.definitions_ = loader.set();
-  for (auto& kind : loader.kinds()) set.put(std::move(kind));
+  set.definitions_ = definitions;
+  for (auto& kind : loader.kinds()) {
+    kind->schemas = definitions;
+    set.put(std::move(kind));
+  }
   return set;
 }
 

@@ -91,7 +91,7 @@ Result<> KindLoader::add(std::string_view name, std::string_view text) {
 }
 
 void KindLoader::read_definition(std::string_view name, const json::Object& from) {
-  Schema* schema = set_->define(std::string(name));
+  Schema* schema = set_.define(std::string(name));
   read_keywords(*schema, from);
   schema->wire = implied_wire(*schema);
   if (const auto wire = text_at(from, "x-atoll-wire"); !wire.empty())
@@ -132,9 +132,9 @@ void KindLoader::read_property(Schema& owner, std::string_view name, const json:
 
 const Schema* KindLoader::read_node(const json::Object& from) {
   if (const auto ref = text_at(from, "$ref"); !ref.empty())
-    return set_->define(std::string(ref.substr(kReference.size())));
+    return set_.define(std::string(ref.substr(kReference.size())));
   if (const Schema* shared = scalar(from)) return shared;
-  Schema* node = set_->make();
+  Schema* node = set_.make();
   read_keywords(*node, from);
   node->description.clear();  // the property has it
   node->default_value.reset();
@@ -162,7 +162,7 @@ const Schema* KindLoader::scalar(const json::Object& from) {
   const std::string id = fmt::format("{} {}", type, text_at(from, "format"));
   auto [it, fresh] = scalars_.try_emplace(id, nullptr);
   if (fresh) {
-    Schema* node = set_->make();
+    Schema* node = set_.make();
     read_keywords(*node, {{"type", type}, {"format", text_at(from, "format")}});
     node->wire = implied_wire(*node);
     it->second = node;
@@ -172,7 +172,7 @@ const Schema* KindLoader::scalar(const json::Object& from) {
 
 void KindLoader::read_inlined(Schema& owner, const json::Array& from) {
   for (const json::Value& item : from) {
-    Schema* message = set_->make();
+    Schema* message = set_.make();
     message->type = SchemaType::kObject;
     for (const auto& pair : json::object_at(item, {"properties"})) {
       const auto outer = owner.properties.find(std::string_view(pair.key()));
@@ -223,29 +223,28 @@ Result<> KindLoader::read_resource(const GroupVersion& gv, const json::Value& fr
          .kind = {std::string(json::string_at(sub, {"group"}, gv.group)),
                   std::string(json::string_at(sub, {"version"}, gv.version)),
                   std::string(json::string_at(sub, {"kind"}))},
-         .schema = schema.empty() ? nullptr : set_->define(schema),
+         .schema = schema.empty() ? nullptr : set_.define(schema),
          .verbs = texts_at(sub, "verbs")});
   }
-  kind->schema = set_->define(text({"schema"}));
-  kind->schemas = set_;
+  kind->schema = set_.define(text({"schema"}));
   kinds_.push_back(std::move(kind));
   return Unit{};
 }
 
 Result<> KindLoader::finish() {
-  for (const auto& [name, schema] : set_->definitions()) {
+  for (const auto& [name, schema] : set_.definitions()) {
     if (schema->description.empty())
       return Error(Code::kInternal, fmt::format("kinds: {} is named and not defined", name));
   }
   for (const Override& change : overrides_) {
     Property& property = change.owner->properties.find(change.property)->second;
-    Schema* copy = set_->make();
+    Schema* copy = set_.make();
     *copy = *property.schema;
     read_keywords(*copy, change.keys);
     property.schema = copy;
   }
   // A property's wire type is its schema's; definitions are complete only now.
-  for (const auto& [name, schema] : set_->definitions()) {
+  for (const auto& [name, schema] : set_.definitions()) {
     for (auto& [field, property] : schema->properties) property.wire = property.schema->wire;
   }
   return Unit{};

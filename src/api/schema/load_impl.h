@@ -14,13 +14,12 @@ namespace atl::api {
 // which definition was named and never given.
 class KindLoader {
  public:
-  KindLoader() : set_(std::make_shared<SchemaSet>()) {}
+  explicit KindLoader(SchemaSet& set) : set_(set) {}  // borrowed
 
   // kInternal where the file is not what docs/formats/kinds.md describes.
   Result<> add(std::string_view name, std::string_view text);
   Result<> finish();
 
-  const std::shared_ptr<SchemaSet>& set() const { return set_; }
   std::vector<std::shared_ptr<Kind>>& kinds() { return kinds_; }
 
  private:
@@ -38,7 +37,7 @@ class KindLoader {
   void read_inlined(Schema& owner, const json::Array& from);
   Result<> read_resource(const GroupVersion& gv, const json::Value& from);
 
-  std::shared_ptr<SchemaSet> set_;
+  SchemaSet& set_;
   std::vector<std::shared_ptr<Kind>> kinds_;
   std::vector<Override> overrides_;
   std::map<std::string, const Schema*, std::less<>> scalars_;  // shared nodes by type and format

@@ -121,6 +121,7 @@ struct Schema {
   const Schema* items = nullptr;
 
   ListType list_type = ListType::kAtomic;
+  bool list_type_given = false;  // the source says so, be it "atomic"
   std::vector<std::string> list_map_keys;
   MapType map_type = MapType::kGranular;
 
