@@ -1,0 +1,223 @@
+#include "kernel/apiserver/pipeline/views.h"
+
+#include <fmt/format.h>
+
+#include "api/codec/codec.h"
+#include "base/text/yaml.h"
+#include "kernel/apiserver/status.h"
+
+namespace atl::apiserver {
+namespace {
+
+constexpr std::string_view kInitialEventsEnd = "k8s.io/initial-events-end";
+
+std::string_view event_name(api::EventType type) {
+  switch (type) {
+    case api::EventType::kAdded:
+      return "ADDED";
+    case api::EventType::kModified:
+      return "MODIFIED";
+    case api::EventType::kDeleted:
+      return "DELETED";
+    case api::EventType::kBookmark:
+      return "BOOKMARK";
+  }
+  return {};
+}
+
+std::string framed(std::string_view type, std::string_view object) {
+  std::string out;
+  out.reserve(object.size() + 40);
+  out += "{\"type\":\"";
+  out += type;
+  out += "\",\"object\":";
+  out += object;
+  out += "}\n";
+  return out;
+}
+
+Result<SharedBytes> encoded(const json::Value& document, const api::Schema* schema,
+                            const View& view) {
+  switch (view.encoding) {
+    case Encoding::kJson:
+      return share(view.pretty ? json::pretty(document) + "\n" : json::serialize(document));
+    case Encoding::kYaml:
+      return share(yaml::to_yaml(document));
+    case Encoding::kProtobuf:
+      break;
+  }
+  if (!schema) return Error(Code::kNotAcceptable, "this resource has no protobuf form");
+  TRY(std::string bytes, api::encode_protobuf(document, *schema));
+  return share(std::move(bytes));
+}
+
+json::Object list_meta(const ListPage& page) {
+  json::Object metadata{{"resourceVersion", std::to_string(page.revision.value)}};
+  if (!page.next.empty()) metadata["continue"] = page.next;
+  if (page.remaining && !page.next.empty()) metadata["remainingItemCount"] = *page.remaining;
+  return metadata;
+}
+
+}  // namespace
+
+Result<api::ObjectPtr> Views::in_version(const api::ObjectPtr& object,
+                                         const api::KindPtr& kind) const {
+  if (object->header().gvk == kind->gvk) return object;
+  json::Value document = object->parse();
+  versions_.from_stored(*versions_.stored(kind), *kind, document);
+  return api::Object::from_document(std::move(document), object->revision());
+}
+
+std::string Views::table_text(const api::Kind& kind, std::span<const api::ObjectPtr> objects,
+                              Revision revision, std::string_view next, const View& view,
+                              bool columns) const {
+  json::Value table = api::table(kind, objects, revision, next, clock_.now(), view.include);
+  json::set(table, {"apiVersion"}, json::Value("meta.k8s.io/" + view.table_version));
+  if (!columns) json::set(table, {"columnDefinitions"}, json::Value(nullptr));
+  return json::serialize(table);
+}
+
+Result<std::string> Views::text(const api::ObjectPtr& object, const api::KindPtr& kind,
+                                const View& view, bool columns) const {
+  TRY(const api::ObjectPtr own, in_version(object, kind));
+  switch (view.shape) {
+    case Shape::kObject:
+      return own->text();
+    case Shape::kPartial:
+      return json::serialize(api::partial_metadata(own->parse()));
+    case Shape::kTable:
+      return table_text(*kind, {&own, 1}, own->revision(), {}, view, columns);
+  }
+  return Error(Code::kInternal, "a view without a shape");
+}
+
+Result<SharedBytes> Views::object(const api::ObjectPtr& object, const api::KindPtr& kind,
+                                  const View& view) const {
+  TRY(const api::ObjectPtr own, in_version(object, kind));
+  const bool plain = view.encoding == Encoding::kJson && !view.pretty;
+  if (plain && view.shape == Shape::kObject) return own->bytes();
+  if (plain) {
+    TRY(std::string bytes, text(object, kind, view, true));
+    return share(std::move(bytes));
+  }
+  if (view.shape == Shape::kObject) return encoded(own->parse(), kind->schema, view);
+  TRY(const std::string bytes, text(object, kind, view, true));
+  TRY(const json::Value tree, json::parse(bytes));
+  return encoded(tree, nullptr, view);
+}
+
+Result<SharedBytes> Views::document(const json::Value& document, const api::Schema* schema,
+                                    const View& view) const {
+  return encoded(document, schema, view);
+}
+
+Views::List Views::list(ListPage page, api::KindPtr kind, View view) const {
+  List list;
+  list.views = this;
+  list.kind = std::move(kind);
+  list.view = std::move(view);
+  list.page = std::move(page);
+  return list;
+}
+
+size_t Views::List::bytes_estimate() const {
+  size_t sum = 256;
+  for (const CachedPtr& item : page.items) sum += item->object->text().size() + 1;
+  return sum;
+}
+
+Result<SharedBytes> Views::List::more() {
+  if (ended) return SharedBytes();
+  if (view.shape == Shape::kTable) {
+    ended = true;
+    std::vector<api::ObjectPtr> objects;
+    objects.reserve(page.items.size());
+    for (const CachedPtr& item : page.items) {
+      TRY(api::ObjectPtr own, views->in_version(item->object, kind));
+      objects.push_back(std::move(own));
+    }
+    return share(views->table_text(*kind, objects, page.revision, page.next, view, true));
+  }
+  const bool partial = view.shape == Shape::kPartial;
+  std::string piece;
+  piece.reserve(std::min(kPieceBytes + 16'384, bytes_estimate()));
+  if (!begun) {
+    begun = true;
+    piece = fmt::format("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":{},\"items\":[",
+                        partial ? "PartialObjectMetadataList" : kind->list_kind,
+                        partial ? "meta.k8s.io/v1" : kind->gvk.group_version().text(),
+                        json::serialize(list_meta(page)));
+  }
+  for (; at < page.items.size() && piece.size() < kPieceBytes; ++at) {
+    if (at > 0) piece += ',';
+    const api::ObjectPtr& object = page.items[at]->object;
+    if (!partial && object->header().gvk == kind->gvk) {
+      piece += object->text();
+    } else {
+      TRY(const std::string item, views->text(object, kind, view, false));
+      piece += item;
+    }
+  }
+  if (at == page.items.size()) {
+    ended = true;
+    piece += "]}";
+    if (view.encoding == Encoding::kJson) piece += '\n';
+  }
+  return share(std::move(piece));
+}
+
+std::string Views::bookmark(const Watcher::Item& item, const api::Kind& kind,
+                            const View& view) const {
+  json::Object metadata{{"resourceVersion", std::to_string(item.revision.value)},
+                        {"creationTimestamp", nullptr}};
+  if (item.initial_end) metadata["annotations"] = json::Object{{kInitialEventsEnd, "true"}};
+  json::Object object{{"metadata", std::move(metadata)}};
+  switch (view.shape) {
+    case Shape::kObject:
+      object["kind"] = kind.gvk.kind;
+      object["apiVersion"] = kind.gvk.group_version().text();
+      break;
+    case Shape::kPartial:
+      object["kind"] = "PartialObjectMetadata";
+      object["apiVersion"] = "meta.k8s.io/v1";
+      break;
+    case Shape::kTable:
+      object["kind"] = "Table";
+      object["apiVersion"] = "meta.k8s.io/" + view.table_version;
+      object["columnDefinitions"] = nullptr;
+      object["rows"] = json::Array{};
+      break;
+  }
+  return json::serialize(object);
+}
+
+Result<SharedBytes> Views::frame(const Watcher::Item& item, const api::KindPtr& kind,
+                                 const View& view, bool columns) const {
+  if (item.type == api::EventType::kBookmark)
+    return share(framed("BOOKMARK", bookmark(item, *kind, view)));
+  const std::string_view type = event_name(item.type);
+  const bool plain = view.shape == Shape::kObject && item.object->object->header().gvk == kind->gvk;
+  if (!item.change) {
+    if (plain) return share(framed(type, item.object->object->text()));
+    TRY(const std::string object, text(item.object->object, kind, view, columns));
+    return share(framed(type, object));
+  }
+  const std::string id =
+      fmt::format("{}/{}/{}{}", type, kind->gvk.version, view.id(), columns ? "+" : "");
+  if (const auto known = item.change->frames.find(id); known != item.change->frames.end())
+    return known->second;
+  std::string bytes;
+  if (plain) {
+    bytes = framed(type, item.object->object->text());
+  } else {
+    TRY(const std::string object, text(item.object->object, kind, view, columns));
+    bytes = framed(type, object);
+  }
+  return item.change->frames[id] = share(std::move(bytes));
+}
+
+SharedBytes Views::error_frame(const Error& error) const {
+  return share(framed("ERROR", json::serialize(status_document(error))));
+}
+
+}  // namespace atl::apiserver

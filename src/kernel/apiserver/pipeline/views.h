@@ -1,0 +1,63 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/core/clock.h"
+#include "kernel/apiserver/pipeline/negotiate.h"
+#include "kernel/apiserver/registry/registry.h"
+
+namespace atl::apiserver {
+
+// Encodes what the registry found for one reader. The stored version as JSON is the object's own
+// bytes; every other form is made here.
+class Views {
+ public:
+  Views(const Versions& versions, const Clock& clock) : versions_(versions), clock_(clock) {}
+
+  // `kind`: the version of the URL.
+  Result<SharedBytes> object(const api::ObjectPtr& object, const api::KindPtr& kind,
+                             const View& view) const;
+  // A document that is not stored (Scale, a review), of the given schema.
+  Result<SharedBytes> document(const json::Value& document, const api::Schema* schema,
+                               const View& view) const;
+
+  // A list as pieces, in order. Objects in the stored version are copied, not decoded. `more()`
+  // makes the next piece of about kPieceBytes; empty at the end.
+  static constexpr size_t kPieceBytes = 128 * 1024;
+  class List {
+   public:
+    Result<SharedBytes> more();
+    size_t bytes_estimate() const;
+
+   private:
+    friend class Views;
+    const Views* views;
+    api::KindPtr kind;
+    View view;
+    ListPage page;
+    size_t at = 0;
+    bool begun = false, ended = false;
+  };
+  List list(ListPage page, api::KindPtr kind, View view) const;
+
+  // One line of a watch. Frames of changes are shared between the watchers of a view.
+  // `columns`: a Table carries its column definitions (the first event of a watch).
+  Result<SharedBytes> frame(const Watcher::Item& item, const api::KindPtr& kind, const View& view,
+                            bool columns) const;
+  SharedBytes error_frame(const Error& error) const;
+
+ private:
+  Result<api::ObjectPtr> in_version(const api::ObjectPtr& object, const api::KindPtr& kind) const;
+  Result<std::string> text(const api::ObjectPtr& object, const api::KindPtr& kind, const View& view,
+                           bool columns) const;
+  std::string table_text(const api::Kind& kind, std::span<const api::ObjectPtr> objects,
+                         Revision revision, std::string_view next, const View& view,
+                         bool columns) const;
+  std::string bookmark(const Watcher::Item& item, const api::Kind& kind, const View& view) const;
+
+  const Versions& versions_;
+  const Clock& clock_;
+};
+
+}  // namespace atl::apiserver

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernel/apiserver/registry/call.h"
+
+namespace atl::apiserver {
+
+// What every body goes through before a rule of the kind is asked: type, names against the URL,
+// unknown fields by the caller's fieldValidation, types of fields, defaults.
+
+// apiVersion and kind must be those of the URL; where both are missing they are filled in.
+// kBadRequest.
+Result<> check_type(const api::Gvk& wanted, json::Value& document);
+// metadata.namespace and (where `with_name`) metadata.name must be those of the URL. kBadRequest.
+Result<> check_address(const Call& call, json::Value& document, bool with_name);
+// Removes unknown fields; by call.validation that is nothing, a warning each, or kBadRequest.
+Result<> drop_unknown(const Call& call, const api::Schema* schema, Body& body);
+// Wrong JSON types are kBadRequest for built-in kinds (their decoder's answer), kInvalid for custom
+// ones.
+Result<> check_types(const api::Kind& kind, const api::Schema* schema, const json::Value& document);
+// All of it, for an object of the call's kind; defaults included.
+Result<> accept_object(const Call& call, Body& body, bool with_name);
+
+}  // namespace atl::apiserver

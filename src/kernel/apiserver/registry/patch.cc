@@ -1,0 +1,87 @@
+#include "api/patch/patch.h"
+
+#include "api/apply/apply.h"
+#include "api/validate/validate.h"
+#include "kernel/apiserver/registry/body_checks.h"
+#include "kernel/apiserver/registry/registry.h"
+
+namespace atl::apiserver {
+namespace {
+
+Result<json::Value> patched(const Call& call, const PatchBody& patch, const json::Value& live) {
+  switch (patch.type) {
+    case api::PatchType::kJson:
+      return api::json_patch(live, patch.body.document);
+    case api::PatchType::kMerge:
+      if (!patch.body.document.is_object()) {
+        return Error(Code::kBadRequest, "a merge patch must be an object");
+      }
+      return api::merge_patch(live, patch.body.document);
+    case api::PatchType::kStrategic:
+      if (!patch.body.document.is_object()) {
+        return Error(Code::kBadRequest, "a strategic merge patch must be an object");
+      }
+      if (call.kind->custom || !call.kind->schema) {
+        return Error(
+            Code::kUnsupportedMedia,
+            "the body of the request was in an unknown format - accepted media types include: "
+            "application/json-patch+json, application/merge-patch+json, "
+            "application/apply-patch+yaml");
+      }
+      return api::strategic_patch(*call.kind->schema, live, patch.body.document);
+    case api::PatchType::kApply:
+      break;
+  }
+  return Error(Code::kInternal, "apply is not a patch of the live object");
+}
+
+Result<> check_apply(const Call& call, const json::Value& config) {
+  if (call.manager.empty()) {
+    return Error(Code::kInvalid,
+                 "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is "
+                 "required for apply patch")
+        .with_cause(
+            {"FieldValueRequired", "Required value: is required for apply patch", "fieldManager"});
+  }
+  const json::Value* managed = json::find(config, {"metadata", "managedFields"});
+  if (managed && !managed->is_null()) {
+    return Error(Code::kBadRequest, "metadata.managedFields must be nil");
+  }
+  return Unit{};
+}
+
+}  // namespace
+
+Task<Written> Registry::patch(Call call, PatchBody patch) {
+  if (patch.type != api::PatchType::kApply) {
+    const Maker make = [&call, &patch](const json::Value* live) -> Result<json::Value> {
+      TRY(json::Value document, patched(call, patch, *live));
+      Body body{std::move(document), patch.body.strictness};
+      TRY_OK(accept_object(call, body, true));
+      return std::move(body.document);
+    };
+    co_return co_await replace(call, make, {});
+  }
+  if (!call.kind->schema) {
+    co_return Error(Code::kUnsupportedMedia,
+                    "this resource has no schema to apply a configuration by");
+  }
+  // The fields of the configuration are what the manager owns: defaults are added after the merge.
+  CO_TRY_OK(check_type(call.kind->gvk, patch.body.document));
+  CO_TRY_OK(check_address(call, patch.body.document, true));
+  CO_TRY_OK(check_apply(call, patch.body.document));
+  CO_TRY_OK(drop_unknown(call, call.kind->schema, patch.body));
+  CO_TRY_OK(check_types(*call.kind, call.kind->schema, patch.body.document));
+  const Maker make = [this, &call, &patch](const json::Value* live) -> Result<json::Value> {
+    const api::ManagerId manager{call.manager, call.kind->gvk.group_version().text(),
+                                 call.subresource};
+    TRY(api::Applied applied, api::apply(*call.kind->schema, live, patch.body.document, manager,
+                                         patch.force, parts_.timer.now()));
+    TRY_OK(check_types(*call.kind, call.kind->schema, applied.document));
+    api::apply_defaults(*call.kind->schema, applied.document);
+    return std::move(applied.document);
+  };
+  co_return co_await replace(call, make, {.may_create = call.subresource.empty(), .applied = true});
+}
+
+}  // namespace atl::apiserver

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/async/task.h"
+#include "base/async/timer.h"
+#include "kernel/apiserver/registry/call.h"
+#include "kernel/apiserver/registry/watch_cache.h"
+
+namespace atl::apiserver {
+
+// One open watch: a cursor into the changes of a resource. It holds no queue of its own, so a
+// thousand idle watchers cost nothing when something changes that they did not ask for; one that is
+// so slow that the window of changes moved past it gets kGone. Owned by the request that serves it;
+// one executor. Cancel the request to end it.
+class Watcher {
+ public:
+  struct Item {
+    api::EventType type;
+    CachedPtr object;          // null for a bookmark
+    ChangePtr change;          // null for the initial state; shares encoded frames between watchers
+    Revision revision;         // what has been seen, this item included
+    bool initial_end = false;  // the bookmark behind the initial events
+  };
+
+  // `ns` empty: all namespaces. kGone where the revision is too old.
+  static Task<std::unique_ptr<Watcher>> open(WatchCache& cache, const Timer& timer,
+                                             std::string group, std::string resource,
+                                             std::string ns, WatchQuery query);
+  ~Watcher();
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+  // Nothing when the watch's time is over; kCancelled when its request was cancelled.
+  Task<std::optional<Item>> next();
+
+ private:
+  Watcher(WatchCache& cache, const Timer& timer, ResourceCache& resource, std::string prefix,
+          std::string ns, WatchQuery query);
+  bool concerns(const Cached& object) const;
+  bool wants(const Change& change) const;
+  std::optional<Item> classify(const ChangePtr& change) const;
+  void take_initial_state();
+  Result<std::optional<Item>> next_ready();
+  Task<> read_history();
+  std::optional<Item> due_bookmark();
+
+  WatchCache& cache_;
+  const Timer& timer_;
+  ResourceCache& resource_;
+  const std::string prefix_;
+  const std::string ns_;
+  const WatchQuery query_;
+  Subscriber subscriber_;
+
+  std::vector<CachedPtr> initial_;
+  size_t initial_at_ = 0;
+  Revision initial_revision_;
+  bool initial_end_due_ = false;
+
+  std::deque<ChangePtr> backlog_;   // older than the window, from the store
+  std::optional<Revision> behind_;  // history has to be read from here on
+  Revision skip_until_;             // a start in the future: changes up to here are not wanted
+  uint64_t cursor_ = 0;
+
+  MonoTime deadline_;
+  MonoTime bookmark_at_;
+};
+
+}  // namespace atl::apiserver
