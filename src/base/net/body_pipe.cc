@@ -19,10 +19,6 @@ Task<std::string> BodyReader::read_all(size_t limit) {
   }
 }
 
-BodyPipe::~BodyPipe() {
-  if (!ended() && hooks_.dropped) hooks_.dropped();
-}
-
 void BodyPipe::push(std::string piece) {
   if (piece.empty() || ended()) return;
   buffered_ += piece.size();
@@ -52,7 +48,7 @@ Task<std::string> BodyPipe::read_some() {
   std::string piece = std::move(pieces_.front());
   pieces_.pop_front();
   buffered_ -= piece.size();
-  if (hooks_.taken) hooks_.taken(piece.size());
+  if (taken_) taken_(piece.size());
   co_return piece;
 }
 

@@ -15,18 +15,12 @@ namespace atl::net {
 // may let go first. One reader at a time, one executor.
 class BodyPipe final : public BodyReader {
  public:
-  // What the pushing side wants to know; called inline, so it only marks and wakes.
-  struct Hooks {
-    std::function<void(size_t bytes)> taken;
-    std::function<void()> dropped;  // the reader let go of an unfinished body
-  };
+  // Tells the pushing side that bytes were taken; called inline, so it only marks and wakes.
+  using Taken = std::function<void(size_t bytes)>;
 
-  BodyPipe() = default;
-  ~BodyPipe() override;
-
-  void connect(Hooks hooks) { hooks_ = std::move(hooks); }
-  // The connection goes away: no hook is called any more.
-  void disconnect() { hooks_ = {}; }
+  void connect(Taken taken) { taken_ = std::move(taken); }
+  // The connection goes away: it is told nothing any more.
+  void disconnect() { taken_ = nullptr; }
 
   void push(std::string piece);
   void finish(Headers trailers = {});
@@ -46,7 +40,7 @@ class BodyPipe final : public BodyReader {
   std::optional<Error> failure_;
   Headers trailers_;
   Event changed_;
-  Hooks hooks_;
+  Taken taken_;
 };
 
 }  // namespace atl::net

@@ -45,9 +45,9 @@ Http1Connection::Http1Connection(ServerCore& core, std::unique_ptr<Transport> tr
       transport_(std::move(transport)),
       peer_(std::move(peer)),
       input_(std::move(early)),
-      read_deadline_(core.deadlines, [this] { expired(); }),
+      read_deadline_(*core.deadlines, [this] { expired(); }),
       write_deadline_(
-          core.deadlines,
+          *core.deadlines,
           [this] { transport_->fail(Error(Code::kUnavailable, "the peer reads nothing")); }),
       registration_(core, *this) {}
 
@@ -192,7 +192,7 @@ Request Http1Connection::make_request() {
   request.peer = peer_;
   const auto pipe = std::make_shared<BodyPipe>();
   exchange_ = std::make_shared<Http1Exchange>(*this, head, pipe);
-  pipe->connect({.taken = [this](size_t) { changed_.notify(); }, .dropped = {}});
+  pipe->connect([this](size_t) { changed_.notify(); });
   request.headers = std::move(head.headers);
   request.body = std::make_shared<RequestBody>(exchange_, pipe);
   return request;

@@ -19,7 +19,7 @@ class Opening final : public ServerConnection {
  public:
   Opening(ServerCore& core, Transport& transport, std::string_view doing)
       : transport_(transport),
-        deadline_(core.deadlines,
+        deadline_(*core.deadlines,
                   [this, doing] {
                     transport_.fail(Error(Code::kTimeout, std::string(doing) + " took too long"));
                   }),
@@ -197,7 +197,7 @@ ServerCore::ServerCore(Executor ex, Timer& t, Handler h, ServerLimits l)
       handler(std::move(h)),
       limits(l),
       tasks(ex),
-      deadlines(ex, t, kDeadlineGranularity) {}
+      deadlines(std::make_shared<Deadlines>(ex, t, kDeadlineGranularity)) {}
 
 Async<ServerCore::HandlerEnd> ServerCore::call(Request request, Responder& responder) {
   const std::string method = request.method;

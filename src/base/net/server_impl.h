@@ -35,7 +35,7 @@ struct ServerCore {
   const Handler handler;
   const ServerLimits limits;
   TaskGroup tasks;
-  Deadlines deadlines;
+  const std::shared_ptr<Deadlines> deadlines;
   std::list<ServerConnection*> connections;
   Event fewer_connections;
   bool stopping = false;

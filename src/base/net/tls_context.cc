@@ -77,10 +77,11 @@ Result<> trust(SSL_CTX* context, const std::string& ca_pem, const std::string& w
   return Unit{};
 }
 
-// A client that does not know HTTP/1.1 is refused.
+// "h2" before "http/1.1"; a client that names neither is refused.
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
                     const unsigned char* in, unsigned in_size, void*) {
-  static constexpr std::array<unsigned char, 9> kOurs = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+  static constexpr std::array<unsigned char, 12> kOurs = {2,   'h', '2', 8,   'h', 't',
+                                                          't', 'p', '/', '1', '.', '1'};
   unsigned char* chosen = nullptr;
   const int result =
       SSL_select_next_proto(&chosen, out_size, kOurs.data(), kOurs.size(), in, in_size);
