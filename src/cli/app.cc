@@ -1,0 +1,212 @@
+#include "cli/app.h"
+
+#include <cstdio>
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/verbs.h"
+
+namespace atl::cli {
+namespace {
+
+Exit exit_of(Code code) {
+  switch (code) {
+    case Code::kNotFound:
+      return Exit::kNotFound;
+    case Code::kConflict:
+    case Code::kExists:
+      return Exit::kConflict;
+    case Code::kUnauthorized:
+    case Code::kForbidden:
+    case Code::kTooMany:
+    case Code::kExhausted:
+      return Exit::kDenied;
+    case Code::kTimeout:
+      return Exit::kTimeout;
+    case Code::kCancelled:
+      return Exit::kInterrupted;
+    case Code::kBadRequest:
+    case Code::kMethodNotAllowed:
+    case Code::kNotAcceptable:
+    case Code::kGone:
+    case Code::kTooLarge:
+    case Code::kUnsupportedMedia:
+    case Code::kInvalid:
+    case Code::kInternal:
+    case Code::kUnavailable:
+      return Exit::kFailed;
+  }
+  return Exit::kFailed;
+}
+
+// The command line as CLI11 sees it. Each verb sets what runs after parsing.
+class App {
+ public:
+  App() : app_("Atoll: one computer from one machine or many", "atoll") {
+    app_.require_subcommand(1);
+    app_.add_option("--home", common_.home, "instance below this folder")->envname("ATOLL_HOME");
+    app_.add_option("--kubeconfig", common_.kubeconfig, "kubeconfig file");
+    app_.add_option("--context", common_.context, "context of the kubeconfig");
+    app_.fallthrough();
+    app_.footer(
+        "Examples:\n  atoll status\n  atoll image load app.tar\n  atoll apply -f app.yaml\n  atoll "
+        "get pods -A\n  atoll logs -f deploy/web\n"
+        "  atoll exec -it deploy/web -- sh\n\nExit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 "
+        "conflict, 5 denied, 6 timeout.");
+    add_objects();
+    add_pods();
+    add_images();
+    add_instance();
+  }
+
+  int run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      const int code = app_.exit(error);
+      return code == 0 ? 0 : int(Exit::kUsage);
+    }
+    const auto done = action_();
+    if (done) return exit_code_;
+    std::fprintf(stderr, "error: %s\n", done.error().message().c_str());
+    return int(exit_of(done.error().code()));
+  }
+
+ private:
+  CLI::App* verb(const char* name, const char* what, const char* examples,
+                 std::function<Result<>()> action) {
+    CLI::App* sub = app_.add_subcommand(name, what);
+    sub->footer(std::string("Examples:\n") + examples);
+    sub->callback([this, action = std::move(action)] { action_ = action; });
+    return sub;
+  }
+
+  void with_namespace(CLI::App* sub) { sub->add_option("-n,--namespace", common_.ns, "namespace"); }
+  void with_output(CLI::App* sub) {
+    sub->add_option("-o,--output", common_.output, "table, wide, json, yaml or name")
+        ->transform(
+            CLI::CheckedTransformer(std::map<std::string, Output>{{"table", Output::kTable},
+                                                                  {"wide", Output::kWide},
+                                                                  {"json", Output::kJson},
+                                                                  {"yaml", Output::kYaml},
+                                                                  {"name", Output::kName}}));
+  }
+
+  void add_objects() {
+    CLI::App* get_verb =
+        verb("get", "List objects",
+             "  atoll get pods\n  atoll get deploy/web -o yaml\n  atoll get all -A",
+             [this] { return get(common_, get_); });
+    get_verb->add_option("what", get_.what, "TYPE [NAME...] or TYPE/NAME...")->required();
+    get_verb->add_option("-l,--selector", get_.selector, "labels, such as app=web");
+    get_verb->add_option("--field-selector", get_.field_selector,
+                         "fields, such as spec.nodeName=a");
+    get_verb->add_flag("-A,--all-namespaces", common_.all_namespaces, "every namespace");
+    get_verb->add_flag("-w,--watch", get_.watch, "follow changes");
+    with_namespace(get_verb);
+    with_output(get_verb);
+
+    CLI::App* apply_verb = verb("apply", "Make objects as files say",
+                                "  atoll apply -f app.yaml\n  cat app.yaml | atoll apply -f -",
+                                [this] { return apply(common_, apply_); });
+    apply_verb->add_option("-f,--filename", apply_.files, "file, folder or - for standard input")
+        ->required();
+    apply_verb->add_flag("--force", apply_.force, "take over fields that others manage");
+    apply_verb->add_flag("--dry-run", apply_.dry_run, "check only");
+    with_namespace(apply_verb);
+
+    CLI::App* delete_verb =
+        verb("delete", "Delete objects",
+             "  atoll delete pod web-1\n  atoll delete -f app.yaml\n  atoll delete pods -l app=web",
+             [this] { return remove(common_, delete_); });
+    delete_verb->add_option("what", delete_.what, "TYPE NAME... or TYPE/NAME...");
+    delete_verb->add_option("-f,--filename", delete_.files, "files whose objects to delete");
+    delete_verb->add_option("-l,--selector", delete_.selector, "labels");
+    delete_verb->add_flag("--now", delete_.now, "without grace");
+    delete_verb->add_flag("--wait,!--no-wait", delete_.wait, "until they are gone");
+    delete_verb->add_flag("--ignore-not-found", delete_.ignore_missing,
+                          "missing objects are no error");
+    with_namespace(delete_verb);
+  }
+
+  void add_pods() {
+    CLI::App* logs_verb = verb("logs", "Print a container's output",
+                               "  atoll logs web-1\n  atoll logs -f deploy/web --tail 20",
+                               [this] { return logs(common_, logs_); });
+    logs_verb->add_option("pod", logs_.pod, "POD or TYPE/NAME")->required();
+    logs_verb->add_option("-c,--container", logs_.container, "container");
+    logs_verb->add_flag("-f,--follow", logs_.follow, "go on as it grows");
+    logs_verb->add_flag("-p,--previous", logs_.previous, "of the container before the restart");
+    logs_verb->add_flag("--timestamps", logs_.timestamps, "a time before each line");
+    logs_verb->add_option("--tail", logs_.tail, "the last lines only");
+    logs_verb->add_option("--since", logs_.since, "no older than 90s, 5m, 2h");
+    with_namespace(logs_verb);
+
+    CLI::App* exec_verb = verb("exec", "Run a command in a container",
+                               "  atoll exec web-1 -- ls /\n  atoll exec -it deploy/web -- sh",
+                               [this] { return exec(common_, exec_, exit_code_); });
+    exec_verb->add_option("pod", exec_.pod, "POD or TYPE/NAME")->required();
+    exec_verb->add_option("-c,--container", exec_.container, "container");
+    exec_verb->add_flag("-i,--stdin", exec_.stdin_open, "pass standard input");
+    exec_verb->add_flag("-t,--tty", exec_.tty, "a terminal");
+    exec_verb->add_option("command", exec_.command, "command and arguments, after --");
+    with_namespace(exec_verb);
+  }
+
+  void add_images() {
+    CLI::App* image = app_.add_subcommand("image", "Images of the node");
+    image->require_subcommand(1);
+    image->footer(
+        "Examples:\n  docker save app:1 -o app.tar && atoll image load app.tar\n  atoll image "
+        "list");
+    const auto sub = [&](const char* name, const char* what, std::function<Result<>()> action) {
+      CLI::App* out = image->add_subcommand(name, what);
+      out->callback([this, action = std::move(action)] { action_ = action; });
+      return out;
+    };
+    with_output(sub("list", "List images", [this] { return image_list(common_); }));
+    sub("load", "Load a Docker or OCI archive", [this] { return image_load(common_, argument_); })
+        ->add_option("file", argument_, "archive")
+        ->required();
+    sub("pull", "Pull from a registry", [this] { return image_pull(common_, argument_); })
+        ->add_option("ref", argument_, "reference")
+        ->required();
+    sub("rm", "Remove an image", [this] { return image_remove(common_, argument_); })
+        ->add_option("ref", argument_, "reference or id")
+        ->required();
+  }
+
+  void add_instance() {
+    with_output(verb("status", "Show what runs", "  atoll status\n  atoll status -o json",
+                     [this] { return status(common_); }));
+    with_output(verb("doctor", "Look for what is wrong", "  sudo atoll doctor",
+                     [this] { return doctor(common_); }));
+    verb("kubeconfig", "Print the administrator's kubeconfig",
+         "  sudo atoll kubeconfig > ~/.kube/config", [this] { return kubeconfig(common_); });
+    verb("version", "Print versions", "  atoll version", [this] { return version(common_); });
+    CLI::App* completion_verb = verb("completion", "Print a shell's completion script",
+                                     "  atoll completion bash > /etc/bash_completion.d/atoll",
+                                     [this] { return completion(argument_); });
+    completion_verb->add_option("shell", argument_, "bash, zsh or fish")->required();
+  }
+
+  CLI::App app_;
+  Common common_;
+  GetOptions get_;
+  ApplyOptions apply_;
+  DeleteOptions delete_;
+  LogsOptions logs_;
+  ExecOptions exec_;
+  std::string argument_;
+  std::function<Result<>()> action_;
+  int exit_code_ = 0;
+};
+
+}  // namespace
+
+int run_app(int argc, char** argv) {
+  return App().run(argc, argv);
+}
+
+}  // namespace atl::cli
