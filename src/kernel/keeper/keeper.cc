@@ -107,7 +107,8 @@ Result<> Keeper::set_up_loop() {
 
 Result<> Keeper::run() {
   epoll_event events[32];
-  while (!leaving_) {
+  // A command that is running would leave a container that nobody knows of.
+  while (!leaving_ || !operations_.empty()) {
     const int n = ::epoll_wait(epoll_.get(), events, 32, retry_reap_ ? kRetryMs : -1);
     if (n < 0 && errno != EINTR) return io::errno_error("epoll", errno);
     if (retry_reap_) reap();

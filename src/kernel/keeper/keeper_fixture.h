@@ -38,6 +38,8 @@ class KeeperFixture : public testing::Test {
 
   void TearDown() override {
     if (folder_.empty()) return;
+    stop_keeper(SIGTERM);  // what is being created is on record when it has left
+    start_keeper();
     if (auto client = KeeperClient::connect(socket())) {
       if (auto all = client->list()) {
         for (const ContainerView& c : *all) EXPECT_TRUE(client->remove(c.id()));
