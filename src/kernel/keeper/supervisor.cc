@@ -61,11 +61,14 @@ Result<std::unique_ptr<Supervisor>> Supervisor::open(SupervisorOptions options,
 Result<> Supervisor::lock() {
   lock_.reset(::open(options_.lock_file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock_) return io::errno_error("open " + options_.lock_file, errno);
-  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) < 0) {
-    return Error(Code::kConflict,
-                 "another atoll-supervise runs this instance (" + options_.lock_file + ")");
+  // A service that a killed supervisor was just starting holds the lock until it execs: wait that
+  // long.
+  for (int i = 0; i < kLockTries; ++i) {
+    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return Unit{};
+    ::usleep(kLockPauseUs);
   }
-  return Unit{};
+  return Error(Code::kConflict,
+               "another atoll-supervise runs this instance (" + options_.lock_file + ")");
 }
 
 Result<> Supervisor::listen() {

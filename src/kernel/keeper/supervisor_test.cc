@@ -126,12 +126,12 @@ TEST_F(SupervisorTest, ItsOwnDeathDisturbsNobodyAndTheNextOneTakesOver) {
   EXPECT_EQ(::kill(a, 0), 0);
   EXPECT_EQ(::kill(b, 0), 0);
   start(services);
-  EXPECT_EQ(pid_of("a"), a);
-  EXPECT_EQ(pid_of("b"), b);
+  ASSERT_EQ(pid_of("a"), a);
+  ASSERT_EQ(pid_of("b"), b);
   ::kill(a, SIGKILL);
   ::waitpid(a, nullptr, 0);
-  EXPECT_GT(pid_of("a", a), 0) << "an adopted service is restarted too";
-  EXPECT_EQ(ask("stop"), "ok\n");
+  ASSERT_GT(pid_of("a", a), 0) << "an adopted service is restarted too";
+  ASSERT_EQ(ask("stop"), "ok\n");
   ::waitpid(supervisor_, nullptr, 0);
   supervisor_ = -1;
   ::waitpid(b, nullptr, 0);
