@@ -1,0 +1,27 @@
+#pragma once
+
+#include <vector>
+
+#include "kernel/apiserver/admission.h"
+#include "kernel/apiserver/reader.h"
+
+namespace atl::apiserver {
+
+// Resolves priorityClassName of pods to a number, or takes the class with globalDefault, or 0. At
+// most one PriorityClass may be the global default.
+class PriorityAdmission final : public Admission {
+ public:
+  explicit PriorityAdmission(const Reader& reader) : reader_(reader) {}
+  std::string_view name() const override { return "Priority"; }
+  Task<> mutate(AdmissionRequest& request) override;
+  Task<> validate(const AdmissionRequest& request) override;
+
+ private:
+  Result<> set_priority(AdmissionRequest& request) const;
+  const Reader& reader_;
+};
+
+// The classes every instance has: system-node-critical, system-cluster-critical.
+std::vector<json::Value> system_priority_classes();
+
+}  // namespace atl::apiserver
