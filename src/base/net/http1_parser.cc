@@ -110,6 +110,7 @@ class Parser final : public Http1Parser, private http::basic_parser<kIsRequest> 
     if (++fields_ > kFieldsMax) return refuse({431, "too many header fields"}, error);
     std::string name = lower(view(raw_name));
     if (!head_done_) check_framing(name, value, error);
+    if (head_done_) count_trailer(raw_name.size() + raw_value.size(), error);
     if (!error) into.add(std::move(name), std::string(value));
   }
 
@@ -120,6 +121,11 @@ class Parser final : public Http1Parser, private http::basic_parser<kIsRequest> 
     const char* const begin = name.data() + name.size() + 1;
     if (value.data() < begin || value.data() > input_.data() + input_.size()) return true;
     return !trimmed({begin, static_cast<size_t>(value.data() - begin)}).empty();
+  }
+
+  void count_trailer(size_t bytes, ErrorCode& error) {
+    trailer_bytes_ += bytes;
+    if (trailer_bytes_ > kChunkLineMaxBytes) refuse({431, "the trailers are too large"}, error);
   }
 
   void check_framing(std::string_view name, std::string_view value, ErrorCode& error) {
@@ -161,12 +167,15 @@ class Parser final : public Http1Parser, private http::basic_parser<kIsRequest> 
     return piece.size();
   }
 
-  void on_chunk_header_impl(std::uint64_t, Text, ErrorCode&) override {}
+  void on_chunk_header_impl(std::uint64_t, Text extensions, ErrorCode& error) override {
+    if (extensions.size() > kChunkLineMaxBytes) refuse({400, "a chunk's line is too long"}, error);
+  }
   void on_finish_impl(ErrorCode&) override {}
 
   const size_t header_limit_;
   std::string_view input_;  // of the feed() that runs
   size_t head_bytes_ = 0;
+  size_t trailer_bytes_ = 0;
   size_t fields_ = 0;
   bool start_line_done_ = false;
   std::optional<Fault> fault_;

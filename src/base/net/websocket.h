@@ -34,6 +34,8 @@ class WebSocket {
   // Nothing when the peer closed properly; kUnavailable when it broke off.
   virtual Task<std::optional<Message>> read() = 0;
   virtual Task<> write(Message message) = 0;
+  // Sends the close frame; nothing can be written after it. A polite end reads on until there is
+  // nothing, so that the peer's answer is seen.
   virtual Task<> close(uint16_t code, std::string reason) = 0;
 };
 
