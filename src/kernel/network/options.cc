@@ -33,10 +33,14 @@ Result<std::vector<Ipv4>> addresses(const std::string& text) {
 
 }  // namespace
 
+std::string Options::state_folder(const io::Layout& layout) {
+  return layout.agent_data() + "/network";
+}
+
 Result<Options> Options::from(const io::Layout& layout, const io::Config& config) {
   Options out;
   out.instance = layout.instance;
-  out.state = layout.agent_data() + "/network";
+  out.state = state_folder(layout);
   TRY(out.pods, range(config, "POD_CIDR"));
   TRY(out.services, range(config, "SERVICE_CIDR"));
   TRY(out.link_ip, address(config, "LINK_IP"));

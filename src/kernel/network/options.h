@@ -27,6 +27,8 @@ struct Options {
   // Never taken by a NodePort or host port: the ports of API and gateway.
   std::vector<uint16_t> reserved_ports;
 
+  // The folder of HostRecord; the same for Network::cleanup, which reads no configuration.
+  static std::string state_folder(const io::Layout& layout);
   // kInvalid names the key. Also refuses ranges that overlap each other.
   static Result<Options> from(const io::Layout& layout, const io::Config& config);
 

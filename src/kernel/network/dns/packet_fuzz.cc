@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto query = dns::parse_query(packet);
   if (!query) {
     (void)dns::refusal(packet, dns::Rcode::kFormat);
-  } else {
+  } else if (zone->owns(query->lower)) {
     const dns::Reply reply = zone->answer(*query).reply;
     if (dns::encode(*query, reply, query->udp_bytes).size() > query->udp_bytes) std::abort();
   }
