@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
 
@@ -72,7 +74,25 @@ Column read_column(const json::Value& from) {
           .priority = int(json::int_at(from, {"priority"}))};
 }
 
+void number_properties(Schema& schema) {
+  schema.numbered.clear();
+  for (auto& [field, property] : schema.properties) {
+    property.wire = property.schema->wire;
+    if (property.number != 0) schema.numbered.push_back({property.number, &field, &property});
+  }
+  std::sort(schema.numbered.begin(), schema.numbered.end(),
+            [](const Numbered& a, const Numbered& b) { return a.number < b.number; });
+}
+
 }  // namespace
+
+// JSONSchemaPropsOrArray and its like hold one schema or something else.
+const Schema* KindLoader::schema_behind(const Schema& schema) const {
+  if (schema.wire != WireType::kSchemaOrArray && schema.wire != WireType::kSchemaOrBool &&
+      schema.wire != WireType::kSchemaOrStrings)
+    return nullptr;
+  return set_.find(std::string_view(schema.name).substr(0, schema.name.rfind("Or")));
+}
 
 Result<> KindLoader::add(std::string_view name, std::string_view text) {
   boost::json::monotonic_resource arena(text.size() * 3);
@@ -188,6 +208,7 @@ void KindLoader::read_inlined(Schema& owner, const json::Array& from) {
       read_inlined(holder, deeper->get_array());
       message->inlined = std::move(holder.inlined);
     }
+    number_properties(*message);
     owner.inlined.push_back({uint32_t(json::int_at(item, {"field"})), message});
   }
 }
@@ -236,16 +257,17 @@ Result<> KindLoader::finish() {
     if (schema->description.empty())
       return Error(Code::kInternal, fmt::format("kinds: {} is named and not defined", name));
   }
+  // A property's wire type is its schema's; definitions are complete only now.
+  for (const auto& [name, schema] : set_.definitions()) {
+    number_properties(*schema);
+    if (const Schema* one = schema_behind(*schema)) schema->items = one;
+  }
   for (const Override& change : overrides_) {
     Property& property = change.owner->properties.find(change.property)->second;
     Schema* copy = set_.make();
     *copy = *property.schema;
     read_keywords(*copy, change.keys);
     property.schema = copy;
-  }
-  // A property's wire type is its schema's; definitions are complete only now.
-  for (const auto& [name, schema] : set_.definitions()) {
-    for (auto& [field, property] : schema->properties) property.wire = property.schema->wire;
   }
   return Unit{};
 }

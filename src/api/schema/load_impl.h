@@ -35,6 +35,7 @@ class KindLoader {
   const Schema* read_node(const json::Object& from);
   const Schema* scalar(const json::Object& from);
   void read_inlined(Schema& owner, const json::Array& from);
+  const Schema* schema_behind(const Schema& schema) const;
   Result<> read_resource(const GroupVersion& gv, const json::Value& from);
 
   SchemaSet& set_;

@@ -80,6 +80,13 @@ struct Inlined {
   const Schema* schema = nullptr;  // its properties carry the numbers inside the message
 };
 
+// A property by its protobuf number.
+struct Numbered {
+  uint32_t number = 0;
+  const std::string* name = nullptr;   // owned by `properties`
+  const Property* property = nullptr;  // the same
+};
+
 // Checks on one value. Absent members are not checked.
 struct Limits {
   std::optional<double> minimum, maximum, multiple_of;
@@ -116,7 +123,8 @@ struct Schema {
   std::optional<std::vector<std::string>> documented_required;
   WireType wire = WireType::kMessage;  // how a value of this schema travels; kMap for maps
   std::vector<Inlined> inlined;
-  bool custom = false;  // of a CustomResourceDefinition: findings use OpenAPI's words
+  std::vector<Numbered> numbered;  // of built-in kinds, by number
+  bool custom = false;             // of a CustomResourceDefinition: findings use OpenAPI's words
   const Schema* additional = nullptr;  // value schema of a map
   const Schema* items = nullptr;
 
