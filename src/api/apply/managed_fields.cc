@@ -21,17 +21,17 @@ int64_t seconds_of(const ManagerEntry& entry) {
   return time ? std::chrono::floor<std::chrono::seconds>(*time).time_since_epoch().count() : 0;
 }
 
-Result<json::Object> decode_fields(const json::Value* fields, Trust trust) {
+Result<json::Object> decode_fields(json::Value* fields, Trust trust) {
   if (!fields || fields->is_null()) return json::Object();
   if (trust == Trust::kClient) {
     TRY(const FieldSet set, from_json(*fields));
     return to_json(set);
   }
   if (!is_tree(*fields, 0)) return Error(Code::kInvalid, "fieldsV1 must be nested objects");
-  return fields->get_object();
+  return std::move(fields->get_object());
 }
 
-Result<ManagerEntry> decode_entry(const json::Value& item, Trust trust) {
+Result<ManagerEntry> decode_entry(json::Value& item, Trust trust) {
   ManagerEntry entry{.manager = std::string(json::string_at(item, {"manager"})),
                      .api_version = std::string(json::string_at(item, {"apiVersion"})),
                      .subresource = std::string(json::string_at(item, {"subresource"})),
@@ -65,19 +65,33 @@ std::string ManagerEntry::text() const {
   return out;
 }
 
+namespace {
+
+Result<std::vector<ManagerEntry>> decode_list(json::Value list, Trust trust) {
+  std::vector<ManagerEntry> entries;
+  if (list.is_null()) return entries;
+  if (!list.is_array()) return Error(Code::kInvalid, "managedFields must be a list");
+  entries.reserve(list.get_array().size() + 1);
+  for (json::Value& item : list.get_array()) {
+    TRY(ManagerEntry entry, decode_entry(item, trust));
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+}  // namespace
+
 Result<ManagedFields> ManagedFields::decode(const json::Value* list, Trust trust) {
   ManagedFields managed;
-  if (!list || list->is_null()) return managed;
-  if (!list->is_array()) return Error(Code::kInvalid, "managedFields must be a list");
-  managed.entries_.reserve(list->get_array().size() + 1);
-  for (const json::Value& item : list->get_array()) {
-    TRY(ManagerEntry entry, decode_entry(item, trust));
-    if (ManagerEntry* same = trust == Trust::kClient ? managed.find(entry) : nullptr) {
-      *same = std::move(entry);
-    } else {
-      managed.entries_.push_back(std::move(entry));
-    }
-  }
+  TRY(std::vector<ManagerEntry> entries, decode_list(list ? *list : json::Value(), trust));
+  for (ManagerEntry& entry : entries)
+    managed.get(entry) = std::move(entry);  // the last of equals counts
+  return managed;
+}
+
+Result<ManagedFields> ManagedFields::take(json::Value list) {
+  ManagedFields managed;
+  TRY(managed.entries_, decode_list(std::move(list), Trust::kStored));
   return managed;
 }
 
@@ -117,8 +131,9 @@ ManagerEntry* ManagedFields::find(const ManagerEntry& like) {
 
 ManagerEntry& ManagedFields::get(const ManagerEntry& like) {
   if (ManagerEntry* found = find(like)) return *found;
-  entries_.push_back(like);
-  return entries_.back();
+  ManagerEntry& made = entries_.emplace_back(like);
+  made.fields.clear();
+  return made;
 }
 
 void ManagedFields::drop_empty() {

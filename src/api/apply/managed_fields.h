@@ -35,6 +35,8 @@ class ManagedFields {
  public:
   // kInvalid where an entry is malformed; an absent list is an empty one.
   static Result<ManagedFields> decode(const json::Value* list, Trust trust);
+  // The same on a stored list that is not needed any more: fieldsV1 is moved out, not copied.
+  static Result<ManagedFields> take(json::Value list);
   // Sorted as the field sorts them: Apply first, then by time, manager, version, subresource.
   json::Array encode() &&;
 
