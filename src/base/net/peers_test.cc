@@ -173,16 +173,20 @@ Async<bool> NetTest::eventually(std::function<bool()> condition) {
   co_return true;
 }
 
-Task<std::string> talk(Timer& timer, Endpoint endpoint, std::string bytes) {
-  CO_TRY(const auto stream, co_await connect(timer, std::move(endpoint), 10s));
-  CO_TRY_OK(co_await stream->write(bytes));
+Task<std::string> read_to_end(ByteStream& stream) {
   std::string all;
   std::string buffer(4096, 0);
   while (true) {
-    CO_TRY(const size_t count, co_await stream->read_some(buffer));
+    CO_TRY(const size_t count, co_await stream.read_some(buffer));
     if (count == 0) co_return all;
     all.append(buffer, 0, count);
   }
+}
+
+Task<std::string> talk(Timer& timer, Endpoint endpoint, std::string bytes) {
+  CO_TRY(const auto stream, co_await connect(timer, std::move(endpoint), 10s));
+  CO_TRY_OK(co_await stream->write(bytes));
+  co_return co_await read_to_end(*stream);
 }
 
 Task<std::string> fetch(HttpClient& client, ClientRequest request) {

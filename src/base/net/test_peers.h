@@ -65,7 +65,8 @@ class NetTest : public testing::Test {
 
 // Sends the bytes on a new connection and returns all that comes back until the server closes.
 Task<std::string> talk(Timer& timer, Endpoint endpoint, std::string bytes);
-// GET, and the whole body as text; the status in front: "200 hello".
+Task<std::string> read_to_end(ByteStream& stream);
+// The answer, and the whole body as text; the status in front: "200 hello".
 Task<std::string> fetch(HttpClient& client, ClientRequest request);
 
 }  // namespace atl::net
