@@ -60,15 +60,18 @@ void Informer::add_handler(Handler handler) {
   handlers_.push_back(std::move(handler));
 }
 
-Informer::Index Informer::add_index(IndexFunction function) {
-  indexes_.push_back({std::move(function), {}});
+Informer::Index Informer::add_index(std::string_view name, IndexFunction function) {
+  const auto known = std::find_if(indexes_.begin(), indexes_.end(),
+                                  [&](const IndexData& data) { return data.name == name; });
+  if (known != indexes_.end()) return Index(known - indexes_.begin());
+  indexes_.push_back({std::string(name), std::move(function), {}});
   for (const auto& [key, object] : objects_) index(indexes_.back(), *object, true);
   return Index(indexes_.size() - 1);
 }
 
 void Informer::index_owners() {
   if (owner_index_) return;
-  owner_index_ = add_index([](const Object& object, std::vector<std::string>& values) {
+  owner_index_ = add_index("owner", [](const Object& object, std::vector<std::string>& values) {
     for (const OwnerRef& owner : object.header().owners) values.push_back(owner.uid);
   });
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -50,9 +51,10 @@ class Informer {
   // Objects with an owner reference to this uid. Needs index_owners() once.
   std::vector<ObjectPtr> owned_by(const std::string& uid) const;
 
-  // At any time; handlers and indexes first see what is there already.
+  // At any time; handlers and indexes first see what is there already. An index of a name that
+  // exists is that index: several users share it.
   void add_handler(Handler handler);
-  Index add_index(IndexFunction function);
+  Index add_index(std::string_view name, IndexFunction function);
   void index_owners();
 
   void start();
@@ -71,6 +73,7 @@ class Informer {
 
  private:
   struct IndexData {
+    std::string name;
     IndexFunction function;
     std::unordered_map<std::string, std::set<ObjectKey>> keys;
   };

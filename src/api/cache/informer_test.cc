@@ -144,7 +144,7 @@ TEST_F(InformerTest, BookmarksMoveTheRevisionOfAQuietCollection) {
 
 TEST_F(InformerTest, IndexesFollowTheObjects) {
   const Informer::Index by_value =
-      informer_.add_index([](const Object& object, std::vector<std::string>& values) {
+      informer_.add_index("value", [](const Object& object, std::vector<std::string>& values) {
         values.emplace_back(label(object.header().labels, "v"));
       });
   put("a", "x", "1");

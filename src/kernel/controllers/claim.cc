@@ -56,9 +56,11 @@ Claim plan_claim(const api::Object& owner, const api::LabelSelector& selector,
 
 Children::Children(api::Informer& informer)
     : informer_(informer),
-      orphans_(informer.add_index([](const api::Object& object, std::vector<std::string>& values) {
-        if (!object.header().controller()) values.push_back(object.ns());
-      })) {
+      orphans_(informer.add_index("orphan",
+                                  [](const api::Object& object, std::vector<std::string>& values) {
+                                    if (!object.header().controller())
+                                      values.push_back(object.ns());
+                                  })) {
   informer_.index_owners();
 }
 

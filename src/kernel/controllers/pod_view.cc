@@ -57,6 +57,16 @@ PodView view_pod(const api::Object& pod) {
   return view;
 }
 
+std::string node_of(const api::Object& pod) {
+  return std::string(json::string_at(pod.parse(), {"spec", "nodeName"}));
+}
+
+api::Informer::Index index_by_node(api::Informer& pods) {
+  return pods.add_index("node", [](const api::Object& pod, std::vector<std::string>& values) {
+    values.push_back(node_of(pod));
+  });
+}
+
 void sort_for_removal(std::vector<PodView>& pods, WallTime now) {
   std::map<std::string, int> ready_on_node;
   for (const PodView& pod : pods) {

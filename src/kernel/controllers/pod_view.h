@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "api/cache/informer.h"
 #include "api/object/object.h"
 #include "base/core/clock.h"
 
@@ -30,6 +31,11 @@ struct PodView {
 };
 
 PodView view_pod(const api::Object& pod);
+
+// The node a pod is placed on, or empty.
+std::string node_of(const api::Object& pod);
+// The index of pods by node; shared by all who ask for it.
+api::Informer::Index index_by_node(api::Informer& pods);
 
 // Puts those first that should be deleted first: unplaced, pending, not ready, cheap by deletion
 // cost, crowded on their node, ready for a short time, often restarted, young. Times are compared

@@ -114,15 +114,16 @@ Task<api::Outcome> ReplicaSetController::reconcile(api::ObjectKey key) {
 
 Task<> ReplicaSetController::resolve_lost_replies(api::ObjectPtr set) {
   for (const std::string& name : writes_.unsure(set->key())) {
-    const Result<api::ObjectPtr> found = co_await deps_.client.get(kPods, {set->ns(), name});
-    if (found && controller_uid(**found) == set->uid()) {
-      writes_.created(set->key(), **found);
-    } else if (!found && found.error().code() != Code::kNotFound) {
-      co_return found.error();
-    } else if (found) {
-      writes_.create_refused(set->key(), name);
-    } else {
+    api::ListOptions only;
+    only.ns = set->ns();
+    only.field_selector = "metadata.name=" + name;
+    CO_TRY(const api::ObjectList found, co_await deps_.client.list(kPods, only));
+    if (found.items.empty()) {
       writes_.create_missing(set->key(), name);
+    } else if (controller_uid(*found.items.front()) == set->uid()) {
+      writes_.created(set->key(), *found.items.front());
+    } else {
+      writes_.create_refused(set->key(), name);
     }
   }
   co_return Unit{};
