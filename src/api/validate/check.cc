@@ -126,7 +126,16 @@ class Checker {
   // A quantity or a time is a string to the schema; a quantity may be written as a number.
   static bool fits_type(const Schema& schema, const json::Value& value) {
     if (schema.wire == WireType::kQuantity && value.is_number()) return true;
-    return fits(schema.type, value);
+    return fits(schema.type, value) && (schema.custom || fits_width(schema, value));
+  }
+
+  // An integer of a built-in kind has the width that its decoder gives it.
+  static bool fits_width(const Schema& schema, const json::Value& value) {
+    if (schema.type != SchemaType::kInteger) return true;
+    if (value.is_uint64())
+      return value.get_uint64() <= uint64_t(INT64_MAX) && schema.format != "int32";
+    if (schema.format != "int32" || !value.is_int64()) return true;
+    return value.get_int64() >= INT32_MIN && value.get_int64() <= INT32_MAX;
   }
 
   void type_mismatch(const Schema& schema, const json::Value& value) {
