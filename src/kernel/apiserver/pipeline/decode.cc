@@ -61,8 +61,12 @@ Result<PatchBody> decode_patch(const net::Headers& headers, std::string_view tex
     if (name != media(headers)) continue;
     if (text.empty()) return Error(Code::kBadRequest, "the patch is empty");
     PatchBody patch{.type = type};
-    const api::MediaType form =
-        type == api::PatchType::kApply ? api::MediaType::kYaml : api::MediaType::kJson;
+    if (type == api::PatchType::kJson) {
+      TRY(patch.body.document, json::parse(text));  // a list of operations
+      return patch;
+    }
+    const bool apply = type == api::PatchType::kApply;
+    const api::MediaType form = apply ? api::MediaType::kYaml : api::MediaType::kJson;
     TRY(patch.body.document, api::decode_text(form, text, patch.body.strictness));
     return patch;
   }

@@ -65,7 +65,8 @@ Task<> Exchange::reply_error(Error error) {
   StatusSubject about = subject;
   // Only what has a name and a kind of its own is named by a Status.
   if (error.code() == Code::kBadRequest || error.code() == Code::kUnauthorized) about = {};
-  json::Value document = status_document(error, about);
+  if (error.code() == Code::kInvalid && !kind.empty()) about.kind = kind;
+  const json::Value document = status_document(error, about);
   co_return co_await reply_document(http_code(error.code()), document);
 }
 

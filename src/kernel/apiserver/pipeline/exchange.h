@@ -31,6 +31,7 @@ class Exchange {
   std::shared_ptr<std::vector<std::string>> warnings = std::make_shared<std::vector<std::string>>();
   net::Headers headers;   // further headers of the answer
   StatusSubject subject;  // what an error of this request is about
+  std::string kind;       // of the resource, where it is one
   MonoTime begun;
 
   bool answered() const { return status_ != 0; }

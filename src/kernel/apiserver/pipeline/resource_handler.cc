@@ -45,6 +45,7 @@ Result<api::KindPtr> ResourceHandler::route(const RequestInfo& info) const {
 Task<> ResourceHandler::serve(Exchange& exchange, api::KindPtr kind) {
   exchange.subject = {
       .name = exchange.info.name, .group = exchange.info.group, .kind = exchange.info.resource};
+  exchange.kind = kind->gvk.kind;
   if (!offers(*kind, exchange.info)) co_return method_not_allowed();
   CO_TRY(const Call call, read_call(exchange, kind));
   if (exchange.info.subresource.empty()) co_return co_await serve_object(exchange, call);

@@ -89,7 +89,7 @@ void keep_system_fields(const json::Value& old, json::Value& next) {
     if (!json::find(next, {"metadata", field})) copy_member(old, next, "metadata", field);
   }
   copy_member(old, next, "metadata", "generation");
-  json::erase(next, {"metadata", "resourceVersion"});
+  copy_member(old, next, "metadata", "resourceVersion");  // of the state that the write is based on
   json::erase(next, {"metadata", "selfLink"});
 }
 
@@ -179,7 +179,6 @@ Task<Written> Registry::replace_once(Attempt& attempt, CachedPtr live, const Mak
   keep_system_fields(*attempt.old, next);
   attempt.object = restrict_to_path(parts_.hooks, call, *attempt.kind, *attempt.old,
                                     std::move(next), rules.applied);
-  json::erase(attempt.object, {"metadata", "resourceVersion"});
   if (!rules.applied && attempt.kind->schema) {
     api::track_update(*attempt.kind->schema, &*attempt.old, attempt.object,
                       {call.manager, call.kind->gvk.group_version().text(), call.subresource},

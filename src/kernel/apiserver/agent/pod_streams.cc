@@ -1,0 +1,267 @@
+#include "kernel/apiserver/agent/pod_streams.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include "base/net/client.h"
+#include "kernel/apiserver/status.h"
+
+namespace atl::apiserver {
+namespace {
+
+constexpr Duration kHeadDeadline = std::chrono::seconds(30);
+constexpr size_t kErrorBytesMax = 64 * 1024;
+constexpr size_t kPipeBytes = 32 * 1024;
+
+std::vector<std::string> names_of(const json::Value& pod, std::string_view list) {
+  std::vector<std::string> names;
+  for (const json::Value& container : json::array_at(pod, {"spec", list})) {
+    names.emplace_back(json::string_at(container, {"name"}));
+  }
+  return names;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : " ") + name;
+  return out;
+}
+
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// The query as the kubelet reads it: exec and attach have names of their own for the streams.
+std::string forwarded_query(const net::Query& query, std::string_view subresource) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kStreams = {
+      {{"stdin", "input"}, {"stdout", "output"}, {"stderr", "error"}, {"tty", "tty"}}};
+  std::string out;
+  const auto add = [&out](std::string_view name, std::string_view value) {
+    out += out.empty() ? '?' : '&';
+    out += net::percent_encode(name) + "=" + net::percent_encode(value);
+  };
+  for (const auto& [name, value] : query.items()) {
+    if (name == "container") continue;
+    const auto stream = std::find_if(kStreams.begin(), kStreams.end(),
+                                     [&](const auto& pair) { return pair.first == name; });
+    if (subresource == "log" || stream == kStreams.end()) {
+      add(name, value);
+    } else if (value == "true" || value == "1" || value.empty()) {
+      add(stream->second, "1");
+    }
+  }
+  return out;
+}
+
+Result<> check_log_query(const net::Query& query) {
+  for (const std::string_view name : {"tailLines", "limitBytes", "sinceSeconds"}) {
+    const std::string_view text = query.get(name);
+    const bool number =
+        text.find_first_not_of("0123456789") == std::string_view::npos && text.size() < 19;
+    const bool low = name == "tailLines" ? false : text == "0";
+    if (text.empty() || (number && !low)) continue;
+    return Error(
+        Code::kInvalid,
+        fmt::format(
+            "PodLogOptions \"\" is invalid: {}: Invalid value: \"{}\": must be greater than 0",
+            name, text));
+  }
+  if (query.has("sinceSeconds") && query.has("sinceTime")) {
+    return Error(Code::kInvalid,
+                 "PodLogOptions \"\" is invalid: sinceSeconds: Forbidden: at most one of "
+                 "`sinceTime` or `sinceSeconds` "
+                 "may be specified");
+  }
+  return Unit{};
+}
+
+// What the agent says when it refuses: a Status, or plain words.
+Task<Error> refusal(int status, std::shared_ptr<net::BodyReader> body) {
+  std::string text;
+  if (body) {
+    auto read = co_await body->read_all(kErrorBytesMax);
+    if (read) text = *std::move(read);
+  }
+  const auto document = json::parse(text);
+  if (document && json::string_at(*document, {"kind"}) == "Status")
+    co_return Result<Error>(std::in_place, error_of_status(*document));
+  if (text.empty()) text = fmt::format("the node agent answered {}", status);
+  co_return Result<Error>(std::in_place,
+                          error_of_status(json::Object{{"message", text}, {"code", status}}));
+}
+
+Task<> pipe(net::ByteStream& from, net::ByteStream& to) {
+  std::array<char, kPipeBytes> buffer;
+  for (;;) {
+    CO_TRY(const size_t count, co_await from.read_some(buffer));
+    if (count == 0) break;
+    CO_TRY_OK(co_await to.write(std::string_view(buffer.data(), count)));
+  }
+  co_return co_await to.shutdown_write();
+}
+
+class AgentHook : public ConnectHook {
+ public:
+  explicit AgentHook(const AgentOptions& options)
+      : options_(options),
+        client_(net::HttpClient::make(options.executor, options_.timer,
+                                      {.unix_path = options.socket})) {}
+
+ protected:
+  static std::string path(std::string_view root, const ConnectRequest& request,
+                          std::string_view container) {
+    return fmt::format("/{}/{}/{}/{}{}", root, net::percent_encode(request.key.ns),
+                       net::percent_encode(request.key.name), net::percent_encode(container),
+                       forwarded_query(request.query, request.subresource));
+  }
+
+  const AgentOptions options_;
+  const std::unique_ptr<net::HttpClient> client_;
+};
+
+class PodLogHook final : public AgentHook {
+ public:
+  using AgentHook::AgentHook;
+  std::string_view name() const override { return "pod.log"; }
+
+  Task<> connect(ConnectRequest request, net::Responder& responder) override {
+    CO_TRY_OK(check_log_query(request.query));
+    const json::Value pod = request.parent->parse();
+    CO_TRY(const std::string container, choose_container(pod, request.query.get("container")));
+    // Nothing ran yet where no node has the pod.
+    if (json::string_at(pod, {"spec", "nodeName"}).empty()) {
+      co_return co_await responder.send(
+          {.status = 200, .headers = {{"content-type", "text/plain"}}});
+    }
+    CO_TRY(net::ClientResponse answer,
+           co_await client_->send({.target = path("containerLogs", request, container)},
+                                  kHeadDeadline));
+    if (answer.status != 200) {
+      CO_TRY(Error error, co_await refusal(answer.status, answer.body));
+      co_return std::move(error);
+    }
+    CO_TRY(auto stream, co_await responder.stream(200, {{"content-type", "text/plain"}}));
+    for (;;) {
+      CO_TRY(std::string piece, co_await answer.body->read_some());
+      if (piece.empty()) break;
+      CO_TRY_OK(co_await stream->write(share(std::move(piece))));
+    }
+    co_return co_await stream->finish();
+  }
+};
+
+// exec and attach.
+class PodUpgradeHook final : public AgentHook {
+ public:
+  PodUpgradeHook(const AgentOptions& options, std::string root)
+      : AgentHook(options), root_(std::move(root)) {}
+  std::string_view name() const override { return root_ == "exec" ? "pod.exec" : "pod.attach"; }
+
+  Task<> connect(ConnectRequest request, net::Responder& responder) override {
+    const json::Value pod = request.parent->parse();
+    CO_TRY(const std::string container, choose_container(pod, request.query.get("container")));
+    CO_TRY_OK(check(pod, request));
+    net::ClientRequest onward{.method = request.http.method,
+                              .target = path(root_, request, container)};
+    for (const auto& [name, value] : request.http.headers.items()) {
+      if (name == "connection" || name == "upgrade" || name.starts_with("sec-websocket-"))
+        onward.headers.add(name, value);
+    }
+    CO_TRY(net::Upgraded agent, co_await client_->upgrade(std::move(onward), kHeadDeadline));
+    if (!agent.stream) {
+      CO_TRY(Error error, co_await refusal(agent.status, agent.body));
+      co_return std::move(error);
+    }
+    net::Headers accepted;
+    for (const auto& [name, value] : agent.headers.items()) {
+      if (name == "connection" || name == "upgrade" || name.starts_with("sec-websocket-"))
+        accepted.add(name, value);
+    }
+    CO_TRY(const auto client, co_await responder.upgrade(std::move(accepted)));
+    using namespace asio::experimental::awaitable_operators;
+    // Over when either side is: the other is closed with it.
+    auto ended = co_await (pipe(*client, *agent.stream) || pipe(*agent.stream, *client));
+    (void)ended;  // how a stream broke is told inside it
+    co_return Unit{};
+  }
+
+ private:
+  Result<> check(const json::Value& pod, const ConnectRequest& request) const {
+    const std::string_view node = json::string_at(pod, {"spec", "nodeName"});
+    if (node.empty()) {
+      return Error(Code::kBadRequest,
+                   fmt::format("pod {} does not have a host assigned", request.key.name));
+    }
+    const std::string_view phase = json::string_at(pod, {"status", "phase"});
+    if (phase == "Succeeded" || phase == "Failed") {
+      return Error(Code::kBadRequest,
+                   fmt::format("cannot {} into a container in a completed pod; current phase is {}",
+                               root_, phase));
+    }
+    if (root_ == "exec" && request.query.get("command").empty()) {
+      return Error(Code::kBadRequest, "you must specify at least 1 command for the container");
+    }
+    const bool websocket = request.http.headers.get("upgrade") == "websocket";
+    if (!websocket) {
+      return Error(
+          Code::kBadRequest,
+          "Upgrade request required: this server streams over WebSocket (kubectl 1.31 or newer)");
+    }
+    return Unit{};
+  }
+
+  const std::string root_;
+};
+
+// What this server does not do says so.
+class NotOffered final : public ConnectHook {
+ public:
+  explicit NotOffered(std::string what) : what_(std::move(what)) {}
+  std::string_view name() const override { return what_; }
+  Task<> connect(ConnectRequest, net::Responder&) override {
+    co_return Error(
+        Code::kMethodNotAllowed,
+        what_ + " is not offered by this server: reach the pod through a Service or an Ingress");
+  }
+
+ private:
+  const std::string what_;
+};
+
+}  // namespace
+
+Result<std::string> choose_container(const json::Value& pod, std::string_view wanted) {
+  const auto regular = names_of(pod, "containers");
+  const auto init = names_of(pod, "initContainers");
+  const auto ephemeral = names_of(pod, "ephemeralContainers");
+  const std::string_view name = json::string_at(pod, {"metadata", "name"});
+  if (!wanted.empty()) {
+    if (contains(regular, wanted) || contains(init, wanted) || contains(ephemeral, wanted))
+      return std::string(wanted);
+    return Error(Code::kBadRequest,
+                 fmt::format("container {} is not valid for pod {}", wanted, name));
+  }
+  if (regular.size() == 1) return regular[0];
+  std::string text = fmt::format("a container name must be specified for pod {}", name);
+  if (!regular.empty()) text += fmt::format(", choose one of: [{}]", joined(regular));
+  if (!init.empty()) text += fmt::format(" or one of the init containers: [{}]", joined(init));
+  if (!ephemeral.empty())
+    text += fmt::format(" or one of the ephemeral containers: [{}]", joined(ephemeral));
+  return Error(Code::kBadRequest, std::move(text));
+}
+
+void add_pod_streams(HookTable& hooks, const AgentOptions& options) {
+  hooks.add("", "pods", "log", std::make_unique<PodLogHook>(options));
+  hooks.add("", "pods", "exec", std::make_unique<PodUpgradeHook>(options, "exec"));
+  hooks.add("", "pods", "attach", std::make_unique<PodUpgradeHook>(options, "attach"));
+  hooks.add("", "pods", "portforward", std::make_unique<NotOffered>("pods/portforward"));
+  hooks.add("", "pods", "proxy", std::make_unique<NotOffered>("pods/proxy"));
+  hooks.add("", "services", "proxy", std::make_unique<NotOffered>("services/proxy"));
+  hooks.add("", "nodes", "proxy", std::make_unique<NotOffered>("nodes/proxy"));
+}
+
+}  // namespace atl::apiserver

@@ -1,0 +1,64 @@
+// Runs every file of tests/api/ against a server of its own.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "kernel/apiserver/testing/case_file.h"
+
+namespace atl::apiserver {
+namespace {
+
+std::vector<std::filesystem::path> case_files() {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(ATOLL_SOURCE_DIR) / "tests/api")) {
+    if (entry.path().extension() == ".case") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+class ApiCases : public testing::TestWithParam<std::filesystem::path> {};
+
+TEST_P(ApiCases, AnswersAsWritten) {
+  std::ifstream in(GetParam());
+  std::stringstream text;
+  text << in.rdbuf();
+  const auto steps = parse_cases(text.str());
+  ASSERT_TRUE(steps.has_value()) << steps.error().message();
+  ASSERT_FALSE(steps->empty());
+  Harness harness;
+  harness.run([&]() -> Task<> {
+    CaseRunner runner(harness);
+    const std::vector<std::string> failures = co_await runner.run(*steps);
+    for (const std::string& failure : failures)
+      ADD_FAILURE() << GetParam().filename().string() << " " << failure;
+    co_return Unit{};
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, ApiCases, testing::ValuesIn(case_files()), [](const auto& row) {
+  std::string name = row.param.stem().string();
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !isalnum(static_cast<unsigned char>(c)); },
+      '_');
+  return name;
+});
+
+TEST(CaseFiles, AWrongAnswerIsNoticed) {
+  Harness harness;
+  harness.run([&]() -> Task<> {
+    CaseRunner runner(harness);
+    const auto steps = parse_cases(
+        "case no such thing\n> GET /api/v1/namespaces/x\n< 200\nkind == \"Namespace\"\n");
+    const std::vector<std::string> failures = co_await runner.run(*steps);
+    EXPECT_EQ(failures.size(), 2u);
+    co_return Unit{};
+  });
+}
+
+}  // namespace
+}  // namespace atl::apiserver
