@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "api/schema/kind.h"
+#include "base/text/quantity.h"
 
 namespace atl::api {
 namespace {
@@ -33,6 +34,22 @@ bool stands_for_nothing(const Property& property, const json::Value& value) {
   return value.is_null() && !property.schema->nullable && property.schema->type != SchemaType::kAny;
 }
 
+// Amounts are kept in canonical form ("1000m" as "1"), those of resource lists in whole
+// milli-units. What is no quantity stays as it is: validation names it.
+void canonical_quantity(json::Value& value, bool in_list) {
+  if (!value.is_string() && !value.is_number()) return;
+  const auto parsed = value.is_string() ? Quantity::parse(value.get_string())
+                                        : Quantity::parse(json::serialize(value));
+  if (!parsed) return;
+  constexpr double kMilliExact = 9e15;  // units whose milli-units fit an int64
+  Quantity amount = *parsed;
+  if (in_list && amount.value() < kMilliExact && amount.value() > -kMilliExact &&
+      Quantity::of_milli(amount.milli()) != amount) {
+    amount = Quantity::of_milli(amount.milli());
+  }
+  value = json::Value(json::String(amount.text()));
+}
+
 void default_object(const Schema& schema, json::Object& object) {
   for (const auto& [name, property] : schema.properties) {
     auto it = object.find(name);
@@ -49,7 +66,12 @@ void default_object(const Schema& schema, json::Object& object) {
   }
   if (!schema.additional) return;
   for (auto& pair : object) {
-    if (!schema.property(pair.key())) apply_defaults(*schema.additional, pair.value());
+    if (schema.property(pair.key())) continue;
+    if (schema.additional->wire == WireType::kQuantity) {
+      canonical_quantity(pair.value(), /*in_list=*/true);
+    } else {
+      apply_defaults(*schema.additional, pair.value());
+    }
   }
 }
 
@@ -58,8 +80,10 @@ void default_object(const Schema& schema, json::Object& object) {
 // Recursion is bounded by the depth of the document, which json::parse() bounds, and by the depth
 // of defaults, which are finite.
 void apply_defaults(const Schema& schema, json::Value& document) {
-  if (json::Object* object = document.if_object()) {
-    default_object(schema, *object);
+  if (schema.wire == WireType::kQuantity) {
+    canonical_quantity(document, /*in_list=*/false);
+  } else if (json::Object* object = document.if_object()) {
+    default_object(schema.holds_schema() ? *schema.items : schema, *object);
   } else if (json::Array* array = document.if_array(); array && schema.items) {
     for (json::Value& item : *array) apply_defaults(*schema.items, item);
   }

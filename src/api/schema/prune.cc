@@ -12,7 +12,8 @@ class Pruner {
 
   void value(const Schema& schema, json::Value& value, bool resource) {
     if (json::Object* object = value.if_object()) {
-      members(schema, *object, resource || schema.embedded_resource);
+      members(schema.holds_schema() ? *schema.items : schema, *object,
+              resource || schema.embedded_resource);
     } else if (json::Array* array = value.if_array(); array && schema.items) {
       for (size_t i = 0; i < array->size(); ++i) {
         const size_t length = path_.size();

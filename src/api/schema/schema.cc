@@ -16,6 +16,11 @@ const Property* Schema::property(std::string_view field) const {
   return it == properties.end() ? nullptr : &it->second;
 }
 
+bool Schema::holds_schema() const {
+  return items && (wire == WireType::kSchemaOrArray || wire == WireType::kSchemaOrBool ||
+                   wire == WireType::kSchemaOrStrings);
+}
+
 Schema* SchemaSet::make() {
   return nodes_.emplace_back(std::make_unique<Schema>()).get();
 }

@@ -145,6 +145,8 @@ struct Schema {
   std::vector<CelRule> cel;
 
   const Property* property(std::string_view field) const;
+  // Of JSONSchemaPropsOrBool and its like: an object here is a schema, described by `items`.
+  bool holds_schema() const;
 };
 
 // Owns schemas. Lives as long as any kind that points into it.

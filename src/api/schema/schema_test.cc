@@ -112,6 +112,30 @@ TEST(Defaults, AreStableWhenAppliedTwice) {
   EXPECT_EQ(json::int_at(once, {"spec", "replicas"}), 1);
 }
 
+TEST(Defaults, QuantitiesAreCanonical) {
+  json::Value pod = tree(R"({"spec":{"containers":[{"name":"c","resources":{"limits":
+      {"a":1,"b":"1000m","c":"1024Mi","d":"0.5","e":"100.5m","f":"8Ei","g":"x","h":0.1}}}],"volumes":[{"name":"v","emptyDir":{"sizeLimit":"2048Ki"}}]}})");
+  apply_defaults(*kind("", "v1", "Pod").schema, pod);
+  const json::Value& container = json::array_at(pod, {"spec", "containers"})[0];
+  EXPECT_EQ(json::serialize(*json::find(container, {"resources", "limits"})),
+            R"({"a":"1","b":"1","c":"1Gi","d":"500m","e":"101m","f":"8Ei","g":"x","h":"100m"})");
+  EXPECT_EQ(json::string_at(json::array_at(pod, {"spec", "volumes"})[0], {"emptyDir", "sizeLimit"}),
+            "2Mi");
+}
+
+TEST(Prune, LooksIntoTheSchemasOfDefinitions) {
+  json::Value crd = tree(
+      R"({"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":{"type":"object","foo":1,
+      "properties":{"a":{"type":"array","items":{"type":"string","bar":1}},"b":{"additionalProperties":{"baz":1}},"c":{"additionalProperties":true}}}}}]}})");
+  std::vector<std::string> unknown;
+  prune(*kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition").schema, crd, &unknown);
+  EXPECT_THAT(unknown,
+              ::testing::UnorderedElementsAre(
+                  "spec.versions[0].schema.openAPIV3Schema.foo",
+                  "spec.versions[0].schema.openAPIV3Schema.properties.a.items.bar",
+                  "spec.versions[0].schema.openAPIV3Schema.properties.b.additionalProperties.baz"));
+}
+
 TEST(Prune, NamesUnknownFieldsByPath) {
   json::Value doc = tree(
       R"({"apiVersion":"apps/v1","kind":"Deployment","foo":1,"metadata":{"name":"a","labels":{"x":"y"}},

@@ -7,6 +7,9 @@
 #include "api/validate/findings.h"
 #include "api/validate/formats_impl.h"
 #include "api/validate/validate.h"
+#include "base/core/clock.h"
+#include "base/text/base64.h"
+#include "base/text/quantity.h"
 
 namespace atl::api {
 namespace {
@@ -132,8 +135,9 @@ class Checker {
   // An integer of a built-in kind has the width that its decoder gives it.
   static bool fits_width(const Schema& schema, const json::Value& value) {
     if (schema.type != SchemaType::kInteger) return true;
-    if (value.is_uint64())
-      return value.get_uint64() <= uint64_t(INT64_MAX) && schema.format != "int32";
+    if (value.is_uint64()) {
+      return value.get_uint64() <= uint64_t(schema.format == "int32" ? INT32_MAX : INT64_MAX);
+    }
     if (schema.format != "int32" || !value.is_int64()) return true;
     return value.get_int64() >= INT32_MIN && value.get_int64() <= INT32_MAX;
   }
@@ -178,7 +182,7 @@ class Checker {
       const Property* property = schema.property(pair.key());
       const Schema* next = property ? property->schema : schema.additional;
       if (!next) continue;
-      const Step step(*this, pair.key());
+      const Step step(*this, pair.key(), property || schema.custom ? Join::kDot : Join::kBrackets);
       // An empty value that stands for none is not checked.
       if (property && property->omit_empty && pair.value().is_string() &&
           pair.value().get_string().empty())
@@ -228,7 +232,31 @@ class Checker {
     }
   }
 
+  // Texts that Go decodes into something else: what does not fit is a matter of type.
+  bool decodes(const Schema& schema, const json::String& text) {
+    if (schema.custom) return true;
+    const auto refuse = [&](std::string_view why) {
+      add(wrong_type(path_, json::Value(json::String(text)), why));
+      return false;
+    };
+    switch (schema.wire) {
+      case WireType::kQuantity:
+        return Quantity::parse(text) || refuse(
+                                            "quantities must match the regular expression "
+                                            "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
+      case WireType::kBytes:
+        return base64_decode(text) || refuse("illegal base64 data");
+      case WireType::kTime:
+      case WireType::kMicroTime:
+        return parse_rfc3339(text) ||
+               refuse("a time must be written as RFC 3339 asks: 2006-01-02T15:04:05Z");
+      default:
+        return true;
+    }
+  }
+
   void string(const Schema& schema, const json::String& text) {
+    if (!decodes(schema, text)) return;
     const Limits& limits = schema.limits;
     const auto value = json::Value(json::String(text));
     if (limits.max_length && characters(text) > *limits.max_length)
@@ -330,11 +358,19 @@ class Checker {
     if (findings_.size() < kFindingsMax) findings_.push_back(std::move(cause));
   }
 
+  // How a name stands in a path: spec.name, or limits[cpu] for the keys of maps.
+  enum class Join : uint8_t { kDot, kBrackets };
+
   // One step of the path, taken back at the end of the scope.
   struct Step {
-    Step(Checker& c, std::string_view name) : checker(c), length(c.path_.size()) {
-      if (length != 0) checker.path_ += '.';
-      checker.path_ += name;
+    Step(Checker& c, std::string_view name, Join join = Join::kDot)
+        : checker(c), length(c.path_.size()) {
+      if (join == Join::kBrackets) {
+        checker.path_ += fmt::format("[{}]", name);
+      } else {
+        if (length != 0) checker.path_ += '.';
+        checker.path_ += name;
+      }
     }
     ~Step() { checker.path_.resize(length); }
     Checker& checker;
