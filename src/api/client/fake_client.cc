@@ -165,6 +165,10 @@ Result<> FakeClient::fault(Fault::When when, const FakeCall& call) {
   return Unit{};
 }
 
+Async<void> FakeClient::travel() {
+  if (latency_) co_await timer_.sleep_for(latency_() / 2);
+}
+
 ObjectPtr FakeClient::commit(Collection& in, const ObjectKey& key, ObjectPtr before,
                              json::Value document) {
   revision_ = revision_.next();
@@ -328,12 +332,14 @@ Result<json::Value> FakeClient::bind(const ObjectKey& key, const json::Value& bi
 }
 
 Task<ObjectPtr> FakeClient::get(Gvr resource, ObjectKey key) {
+  co_await travel();
   CO_TRY_OK(fault(Fault::When::kBefore, {"get", resource, key, {}}));
   if (ObjectPtr found = peek(resource, key)) co_return found;
   co_return not_found(resource, key.name);
 }
 
 Task<ObjectList> FakeClient::list(Gvr resource, ListOptions options) {
+  co_await travel();
   CO_TRY_OK(fault(Fault::When::kBefore, {"list", resource, ObjectKey{options.ns, {}}, {}}));
   CO_TRY(const Filter filter,
          Filter::make(options.ns, options.label_selector, options.field_selector));
@@ -346,6 +352,7 @@ Task<ObjectList> FakeClient::list(Gvr resource, ListOptions options) {
 }
 
 Task<std::unique_ptr<Watch>> FakeClient::watch(Gvr resource, WatchOptions options) {
+  co_await travel();
   CO_TRY_OK(fault(Fault::When::kBefore, {"watch", resource, ObjectKey{options.ns, {}}, {}}));
   CO_TRY(Filter filter, Filter::make(options.ns, options.label_selector, options.field_selector));
   co_return std::make_unique<FakeWatch>(*this, resource, std::move(filter), options.from);
@@ -355,8 +362,10 @@ Task<ObjectPtr> FakeClient::create(Gvr resource, std::string ns, json::Value doc
                                    WriteOptions options) {
   const ObjectKey key{ns, std::string(json::string_at(document, {"metadata", "name"}))};
   const FakeCall call{"create", resource, key, options.subresource};
+  co_await travel();
   CO_TRY_OK(fault(Fault::When::kBefore, call));
   CO_TRY(ObjectPtr made, do_create(resource, ns, std::move(document)));
+  co_await travel();
   CO_TRY_OK(fault(Fault::When::kAfter, call));
   co_return made;
 }
@@ -364,8 +373,10 @@ Task<ObjectPtr> FakeClient::create(Gvr resource, std::string ns, json::Value doc
 Task<ObjectPtr> FakeClient::update(Gvr resource, ObjectKey key, json::Value document,
                                    WriteOptions options) {
   const FakeCall call{"update", resource, key, options.subresource};
+  co_await travel();
   CO_TRY_OK(fault(Fault::When::kBefore, call));
   CO_TRY(ObjectPtr made, do_update(resource, key, std::move(document), options.subresource));
+  co_await travel();
   CO_TRY_OK(fault(Fault::When::kAfter, call));
   co_return made;
 }
@@ -373,6 +384,7 @@ Task<ObjectPtr> FakeClient::update(Gvr resource, ObjectKey key, json::Value docu
 Task<ObjectPtr> FakeClient::patch(Gvr resource, ObjectKey key, PatchType type, json::Value patch,
                                   PatchOptions options) {
   const FakeCall call{"patch", resource, key, options.subresource};
+  co_await travel();
   CO_TRY_OK(fault(Fault::When::kBefore, call));
   if (type != PatchType::kMerge)
     co_return Error(Code::kUnsupportedMedia, "the fake knows merge patches only");
@@ -381,20 +393,24 @@ Task<ObjectPtr> FakeClient::patch(Gvr resource, ObjectKey key, PatchType type, j
   json::Value document = before->parse();
   merge(document, patch);
   CO_TRY(ObjectPtr made, do_update(resource, key, std::move(document), options.subresource));
+  co_await travel();
   CO_TRY_OK(fault(Fault::When::kAfter, call));
   co_return made;
 }
 
 Task<> FakeClient::remove(Gvr resource, ObjectKey key, DeleteOptions options) {
   const FakeCall call{"delete", resource, key, {}};
+  co_await travel();
   CO_TRY_OK(fault(Fault::When::kBefore, call));
   CO_TRY_OK(do_remove(resource, key, options));
+  co_await travel();
   co_return fault(Fault::When::kAfter, call);
 }
 
 Task<json::Value> FakeClient::post(Gvr resource, ObjectKey key, std::string subresource,
                                    json::Value document) {
   const FakeCall call{"post", resource, key, subresource};
+  co_await travel();
   CO_TRY_OK(fault(Fault::When::kBefore, call));
   if (resource != kPods || (subresource != "binding" && subresource != "eviction")) {
     co_return Error(Code::kNotFound, "the fake has no subresource " + subresource + " of " +
@@ -406,6 +422,7 @@ Task<json::Value> FakeClient::post(Gvr resource, ObjectKey key, std::string subr
   } else {
     CO_TRY_OK(do_remove(resource, key, {}));
   }
+  co_await travel();
   CO_TRY_OK(fault(Fault::When::kAfter, call));
   co_return reply;
 }

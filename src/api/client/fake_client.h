@@ -68,6 +68,9 @@ class FakeClient final : public Client {
   void set_faults(std::function<std::optional<Fault>(const FakeCall&)> plan) {
     faults_ = std::move(plan);
   }
+  // How long each call takes, half of it before and half after the work: a caller that is cancelled
+  // in between does not know whether it happened.
+  void set_latency(std::function<Duration()> latency) { latency_ = std::move(latency); }
   // How long each event takes to reach its watcher; asked for each event.
   void set_event_delay(std::function<Duration()> delay) { event_delay_ = std::move(delay); }
   // Ends every open watch with kUnavailable.
@@ -92,6 +95,7 @@ class FakeClient final : public Client {
   };
 
   Collection& collection(const Gvr& resource);
+  Async<void> travel();
   Result<> fault(Fault::When when, const FakeCall& call);
   void count(std::string_view verb);
   ObjectPtr commit(Collection& in, const ObjectKey& key, ObjectPtr before, json::Value document);
@@ -110,6 +114,7 @@ class FakeClient final : public Client {
   std::map<std::string, size_t, std::less<>> calls_;
   std::function<std::optional<Fault>(const FakeCall&)> faults_;
   std::function<Duration()> event_delay_;
+  std::function<Duration()> latency_;
   Revision revision_{100};
   Revision compacted_;
   uint64_t epoch_ = 0;
