@@ -1,0 +1,150 @@
+#include <algorithm>
+
+#include "base/crypto/base64.h"
+#include "base/text/json.h"
+#include "gateway/routes.h"
+
+namespace atl::gateway {
+namespace {
+
+constexpr std::string_view kOldClass = "kubernetes.io/ingress.class";
+// Ours, and the one that people bring along.
+constexpr std::string_view kRedirects[] = {"gateway.atoll.dev/ssl-redirect",
+                                           "nginx.ingress.kubernetes.io/ssl-redirect",
+                                           "nginx.ingress.kubernetes.io/force-ssl-redirect"};
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = char(c - 'A' + 'a');
+  }
+  return out;
+}
+
+uint16_t port_at(const json::Value& value, json::Path path) {
+  const int64_t number = json::int_at(value, path);
+  return number > 0 && number < 65536 ? uint16_t(number) : uint16_t(0);
+}
+
+BackendRef backend_of(const json::Value& value) {
+  return {.service = std::string(json::string_at(value, {"service", "name"})),
+          .port_name = std::string(json::string_at(value, {"service", "port", "name"})),
+          .port_number = port_at(value, {"service", "port", "number"}),
+          .resource = json::find(value, {"resource"}) != nullptr};
+}
+
+// The API has validated; a host that could break out of a map's line must not depend on that.
+bool plain_host(std::string_view host) {
+  return std::ranges::all_of(host, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '*';
+  });
+}
+
+void read_rules(const json::Value& document, IngressInfo& out) {
+  for (const json::Value& rule : json::array_at(document, {"spec", "rules"})) {
+    const std::string host = lower(json::string_at(rule, {"host"}));
+    if (!plain_host(host)) continue;
+    out.hosts.insert(host);
+    for (const json::Value& path : json::array_at(rule, {"http", "paths"})) {
+      const json::Value* backend = json::find(path, {"backend"});
+      if (backend == nullptr) continue;
+      out.paths.push_back({.host = host,
+                           .exact = json::string_at(path, {"pathType"}) == "Exact",
+                           .path = std::string(json::string_at(path, {"path"}, "/")),
+                           .backend = backend_of(*backend)});
+      if (out.paths.back().path.empty()) out.paths.back().path = "/";
+    }
+  }
+}
+
+bool ready_endpoint(const json::Value& endpoint) {
+  return json::bool_at(endpoint, {"conditions", "ready"}, true);
+}
+
+// The lowest address, so that the choice is the same each time.
+void add_endpoints(const json::Value& slice, std::map<std::string, std::string>& out) {
+  if (json::string_at(slice, {"addressType"}) != "IPv4") return;
+  std::string address;
+  for (const json::Value& endpoint : json::array_at(slice, {"endpoints"})) {
+    const json::Array& addresses = json::array_at(endpoint, {"addresses"});
+    if (addresses.empty() || !addresses[0].is_string() || !ready_endpoint(endpoint)) continue;
+    const std::string candidate(addresses[0].get_string());
+    if (address.empty() || candidate < address) address = candidate;
+  }
+  if (address.empty()) return;
+  for (const json::Value& port : json::array_at(slice, {"ports"})) {
+    const uint16_t number = port_at(port, {"port"});
+    if (number == 0 || json::string_at(port, {"protocol"}, "TCP") != "TCP") continue;
+    const std::string name(json::string_at(port, {"name"}));
+    std::string& place = out[name];
+    const std::string candidate = address + ":" + std::to_string(number);
+    if (place.empty() || candidate < place) place = candidate;
+  }
+}
+
+}  // namespace
+
+IngressInfo ingress_info(const api::Object& object) {
+  const json::Value document = object.parse();
+  IngressInfo out{
+      .key = object.key(),
+      .created = std::string(json::string_at(document, {"metadata", "creationTimestamp"}))};
+  const json::Object& annotations = json::object_at(document, {"metadata", "annotations"});
+  const auto annotation = [&](std::string_view name) -> std::string_view {
+    const json::Value* value = annotations.if_contains(name);
+    return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : "";
+  };
+  if (json::find(document, {"spec", "ingressClassName"}) != nullptr) {
+    out.class_name = json::string_at(document, {"spec", "ingressClassName"});
+  } else if (!annotation(kOldClass).empty()) {
+    out.class_name = annotation(kOldClass);
+  }
+  for (const std::string_view name : kRedirects) {
+    if (annotation(name) == "true") out.to_https = true;
+  }
+  read_rules(document, out);
+  if (const json::Value* backend = json::find(document, {"spec", "defaultBackend"})) {
+    out.default_backend = backend_of(*backend);
+  }
+  for (const json::Value& tls : json::array_at(document, {"spec", "tls"})) {
+    IngressTls entry{.secret = std::string(json::string_at(tls, {"secretName"}))};
+    for (const json::Value& host : json::array_at(tls, {"hosts"})) {
+      const std::string name = host.is_string() ? lower(host.get_string()) : "";
+      if (!name.empty() && plain_host(name)) entry.hosts.push_back(name);
+    }
+    out.tls.push_back(std::move(entry));
+  }
+  return out;
+}
+
+GatewayService gateway_service(const api::Object& service,
+                               const std::vector<api::ObjectPtr>& slices) {
+  const json::Value document = service.parse();
+  GatewayService out;
+  out.external = json::string_at(document, {"spec", "type"}) == "ExternalName";
+  const std::string_view ip = json::string_at(document, {"spec", "clusterIP"});
+  if (ip != "None") out.cluster_ip = ip;
+  for (const json::Value& port : json::array_at(document, {"spec", "ports"})) {
+    if (json::string_at(port, {"protocol"}, "TCP") != "TCP") continue;
+    out.ports.push_back({.name = std::string(json::string_at(port, {"name"})),
+                         .number = port_at(port, {"port"}),
+                         .http2 = json::string_at(port, {"appProtocol"}) == "kubernetes.io/h2c"});
+  }
+  if (!out.cluster_ip.empty()) return out;
+  for (const api::ObjectPtr& slice : slices) add_endpoints(slice->parse(), out.endpoints);
+  return out;
+}
+
+GatewaySecret gateway_secret(const api::Object& object) {
+  const json::Value document = object.parse();
+  if (json::string_at(document, {"type"}) != "kubernetes.io/tls") return {};
+  const auto chain = crypto::base64_decode(json::string_at(document, {"data", "tls.crt"}));
+  const auto key = crypto::base64_decode(json::string_at(document, {"data", "tls.key"}));
+  const bool whole = chain && key &&
+                     chain->find("-----BEGIN CERTIFICATE-----") != std::string::npos &&
+                     key->find("PRIVATE KEY-----") != std::string::npos;
+  if (!whole) return {};
+  return {.pem = *chain + "\n" + *key + "\n"};
+}
+
+}  // namespace atl::gateway
