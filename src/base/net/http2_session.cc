@@ -239,7 +239,11 @@ bool Http2Session::receive(std::string_view bytes) {
       session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   just_closed_.clear();
   schedule_flush();
-  return used >= 0;
+  if (used >= 0) return true;
+  // nghttp2 says goodbye by itself for what breaks the protocol, but not for floods.
+  end_reason_ = nghttp2_strerror(static_cast<int>(used));
+  nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+  return false;
 }
 
 Http2Stream* Http2Session::find(int32_t id) {
