@@ -58,6 +58,8 @@ class FieldSelector {
     bool equal = true;
     bool operator==(const Term&) const = default;
   };
+  FieldSelector() = default;
+  explicit FieldSelector(std::vector<Term> terms) : terms_(std::move(terms)) {}
   static Result<FieldSelector> parse(std::string_view text);
   bool everything() const { return terms_.empty(); }
   const std::vector<Term>& terms() const { return terms_; }

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "kernel/apiserver/admission/kinds/cluster.h"
+#include "kernel/apiserver/admission/kinds/pod.h"
 #include "kernel/apiserver/testing/case_file.h"
 
 namespace atl::apiserver {
@@ -21,6 +23,13 @@ std::vector<std::filesystem::path> case_files() {
   return files;
 }
 
+// Rules of kinds that the cases of pods and namespaces speak of.
+void add_pod_rules(Harness& harness) {
+  harness.hooks.add("", "pods", std::make_unique<PodHook>());
+  harness.hooks.add("", "namespaces", std::make_unique<NamespaceHook>());
+  harness.hooks.add("", "nodes", std::make_unique<NodeHook>());
+}
+
 class ApiCases : public testing::TestWithParam<std::filesystem::path> {};
 
 TEST_P(ApiCases, AnswersAsWritten) {
@@ -30,7 +39,7 @@ TEST_P(ApiCases, AnswersAsWritten) {
   const auto steps = parse_cases(text.str());
   ASSERT_TRUE(steps.has_value()) << steps.error().message();
   ASSERT_FALSE(steps->empty());
-  Harness harness;
+  Harness harness({.before_start = add_pod_rules});
   harness.run([&]() -> Task<> {
     CaseRunner runner(harness);
     const std::vector<std::string> failures = co_await runner.run(*steps);

@@ -1,11 +1,14 @@
 #include "kernel/apiserver/server.h"
 
+#include <algorithm>
+
 #include "base/observe/log.h"
 #include "kernel/apiserver/auth/impersonation.h"
 #include "kernel/apiserver/custom/custom_kinds.h"
 #include "kernel/apiserver/local_client.h"
 #include "kernel/apiserver/pipeline/audit.h"
 #include "kernel/apiserver/pipeline/deadline.h"
+#include "kernel/apiserver/subresources/subresources.h"
 
 namespace atl::apiserver {
 namespace {
@@ -58,6 +61,7 @@ ApiServer::ApiServer(Options options)
       custom_(std::make_unique<CustomKinds>(registry_, options_.kinds, options_.executor)),
       tasks_(options_.executor) {
   custom_->add_hooks(options_.hooks);
+  add_subresources(options_.hooks);
   health_.add("ping", Health::Of::kEverything, [] { return Result<>(Unit{}); });
 }
 
@@ -141,6 +145,20 @@ Task<> ApiServer::authorize(const Exchange& exchange) {
   co_return Unit{};
 }
 
+// A WebSocket starts as a GET, which would make exec a matter of reading: where the subresource has
+// the verb create too, it is asked for as well.
+Task<> ApiServer::authorize_upgrade(const Exchange& exchange, const api::Kind& kind) {
+  if (exchange.info.verb != "get" || !exchange.http.headers.has("upgrade")) co_return Unit{};
+  const api::Subresource* sub = kind.subresource(exchange.info.subresource);
+  if (!sub || std::find(sub->verbs.begin(), sub->verbs.end(), "create") == sub->verbs.end())
+    co_return Unit{};
+  Attributes wanted = attributes_of(exchange);
+  wanted.verb = "create";
+  CO_TRY(const Decision decision, co_await options_.authorizer.authorize(wanted));
+  if (!decision.allowed) co_return forbidden(wanted, decision.reason);
+  co_return Unit{};
+}
+
 Task<> ApiServer::dispatch(Exchange& exchange) {
   if (exchange.info.is_resource) {
     exchange.subject = {
@@ -149,7 +167,10 @@ Task<> ApiServer::dispatch(Exchange& exchange) {
   CO_TRY_OK(co_await authorize(exchange));
   if (!exchange.info.is_resource) co_return co_await serve_path(exchange);
   auto kind = resources_.route(exchange.info);
-  if (kind) co_return co_await resources_.serve(exchange, *kind);
+  if (kind) {
+    CO_TRY_OK(co_await authorize_upgrade(exchange, **kind));
+    co_return co_await resources_.serve(exchange, *kind);
+  }
   exchange.subject = {};
   bool known = false;
   for (const api::GroupVersion& gv : options_.kinds.group_versions()) {

@@ -66,6 +66,7 @@ class ApiServer {
   Task<> run(Exchange& exchange);
   Task<> dispatch(Exchange& exchange);
   Task<> authorize(const Exchange& exchange);
+  Task<> authorize_upgrade(const Exchange& exchange, const api::Kind& kind);
   Task<> serve_path(Exchange& exchange);
   Async<void> tick();
   Async<void> compact();

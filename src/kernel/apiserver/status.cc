@@ -40,18 +40,6 @@ const Row& row(Code code) {
   return kTable[size_t(code)];
 }
 
-Code code_of(std::string_view reason, int64_t http) {
-  if (reason == "Gone") return Code::kGone;
-  if (reason == "ServerTimeout") return Code::kUnavailable;
-  for (const Row& entry : kTable) {
-    if (entry.reason == reason && (http == 0 || entry.http == http)) return entry.code;
-  }
-  for (const Row& entry : kTable) {
-    if (entry.http == http && entry.code != Code::kExists) return entry.code;
-  }
-  return http >= 400 && http < 500 ? Code::kBadRequest : Code::kInternal;
-}
-
 json::Object details_of(const StatusSubject& subject) {
   json::Object details;
   if (!subject.name.empty()) details["name"] = subject.name;
@@ -103,20 +91,6 @@ json::Value success_document(const StatusSubject& subject) {
   json::Object details = details_of(subject);
   if (!details.empty()) status["details"] = std::move(details);
   return status;
-}
-
-Error error_of_status(const json::Value& status) {
-  const Code code = code_of(json::string_at(status, {"reason"}), json::int_at(status, {"code"}));
-  Error error(code, std::string(json::string_at(status, {"message"}, "the server gave no reason")));
-  for (const json::Value& item : json::array_at(status, {"details", "causes"})) {
-    error = std::move(error).with_cause({std::string(json::string_at(item, {"reason"})),
-                                         std::string(json::string_at(item, {"message"})),
-                                         std::string(json::string_at(item, {"field"}))});
-  }
-  if (const int64_t wait = json::int_at(status, {"details", "retryAfterSeconds"}); wait > 0) {
-    error = std::move(error).with_retry_after(std::chrono::seconds(wait));
-  }
-  return error;
 }
 
 Error not_found(std::string_view group_resource, std::string_view name) {

@@ -7,7 +7,7 @@
 #include "base/text/json.h"
 
 // metav1.Status: the only form in which the server says how a request ended, and the one table of
-// codes, reasons and HTTP codes.
+// codes, reasons and HTTP codes. The inverse is api::error_from_status (api/client/status_error.h).
 namespace atl::apiserver {
 
 // What an outcome is about: Status.details. Empty members are left out.
@@ -25,8 +25,6 @@ std::string_view status_reason(Code code);
 json::Value status_document(const Error& error, const StatusSubject& subject = {});
 // A Success.
 json::Value success_document(const StatusSubject& subject);
-// The inverse, for answers of servers. Unknown reasons go by the HTTP code.
-Error error_of_status(const json::Value& status);
 
 // The messages that clients compare.
 // `pods "x" not found`; `group_resource` as api::Gvr::group_resource() writes it.

@@ -7,6 +7,7 @@
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include "api/client/status_error.h"
 #include "base/net/client.h"
 #include "kernel/apiserver/status.h"
 
@@ -87,11 +88,11 @@ Task<Error> refusal(int status, std::shared_ptr<net::BodyReader> body) {
     if (read) text = *std::move(read);
   }
   const auto document = json::parse(text);
-  if (document && json::string_at(*document, {"kind"}) == "Status")
-    co_return Result<Error>(std::in_place, error_of_status(*document));
+  const bool is_status = document && json::string_at(*document, {"kind"}) == "Status";
+  if (is_status) co_return Result<Error>(std::in_place, api::error_from_status(status, *document));
   if (text.empty()) text = fmt::format("the node agent answered {}", status);
-  co_return Result<Error>(std::in_place,
-                          error_of_status(json::Object{{"message", text}, {"code", status}}));
+  const json::Value plain = json::Object{{"message", text}};
+  co_return Result<Error>(std::in_place, api::error_from_status(status, plain));
 }
 
 Task<> pipe(net::ByteStream& from, net::ByteStream& to) {

@@ -1,5 +1,7 @@
 #include "kernel/apiserver/custom/custom_kinds.h"
 
+#include <algorithm>
+
 #include "base/observe/log.h"
 #include "kernel/apiserver/custom/definition.h"
 #include "kernel/apiserver/custom/definition_hook.h"
@@ -142,6 +144,7 @@ Task<> CustomKinds::clean_up(const api::ObjectPtr& stored) {
   size_t left = 0;
   const auto installed = installed_.find(name);
   if (installed != installed_.end()) {
+    refuse_new_objects(installed->second);
     api::KindPtr kind = installed->second.kinds.front();
     CO_TRY(left, co_await remove_objects(std::move(kind)));
   }
@@ -163,6 +166,16 @@ Task<> CustomKinds::clean_up(const api::ObjectPtr& stored) {
   }));
   if (!done) co_return Error(Code::kUnavailable, "objects of the definition are still there");
   co_return Unit{};
+}
+
+void CustomKinds::refuse_new_objects(Installed& installed) {
+  for (api::KindPtr& kind : installed.kinds) {
+    if (std::find(kind->verbs.begin(), kind->verbs.end(), "create") == kind->verbs.end()) continue;
+    auto closed = std::make_shared<api::Kind>(*kind);
+    std::erase(closed->verbs, "create");
+    kind = closed;
+    kinds_.put(kind);
+  }
 }
 
 Task<size_t> CustomKinds::remove_objects(api::KindPtr kind) {

@@ -26,21 +26,22 @@ class CustomKinds {
   Async<void> stop();
 
  private:
+  struct Installed {
+    std::vector<api::KindPtr> kinds;
+    std::string schemas;  // text of the versions, to see what changed
+  };
+
   Async<void> work();
   Task<> reconcile(std::string name);
   Task<> accept(const api::ObjectPtr& stored);
   Task<> clean_up(const api::ObjectPtr& stored);
+  void refuse_new_objects(Installed& installed);
   // The objects that are still there; asks for the deletion of those that are not being deleted.
   Task<size_t> remove_objects(api::KindPtr kind);
   void install(const std::string& name, std::vector<api::KindPtr> kinds);
   void uninstall(const std::string& name);
   Call system_call(api::KindPtr kind, api::ObjectKey key) const;
   void refresh_objects(const api::Kind& kind);
-
-  struct Installed {
-    std::vector<api::KindPtr> kinds;
-    std::string schemas;  // text of the versions, to see what changed
-  };
 
   Registry& registry_;
   api::KindSet& kinds_;

@@ -1,6 +1,7 @@
 #include "kernel/apiserver/pipeline/exchange.h"
 
 #include "base/text/yaml.h"
+#include "kernel/apiserver/pipeline/gzip.h"
 #include "kernel/apiserver/pipeline/negotiate.h"
 
 namespace atl::apiserver {
@@ -37,6 +38,15 @@ net::Headers Exchange::common_headers() const {
 
 Task<> Exchange::reply(int status, std::string content_type, std::vector<SharedBytes> body) {
   status_ = status;
+  size_t size = 0;
+  for (const SharedBytes& piece : body) size += piece->size();
+  if (size >= kGzipFrom && wants_gzip(http)) {
+    Gzip gzip;
+    for (SharedBytes& piece : body) piece = share(gzip.add(*piece));
+    body.push_back(share(gzip.finish()));
+    headers.set("content-encoding", "gzip");
+    headers.add("vary", "Accept-Encoding");
+  }
   net::Response response{.status = status, .headers = common_headers(), .body = std::move(body)};
   if (!content_type.empty()) response.headers.set("content-type", std::move(content_type));
   co_return co_await responder_.send(std::move(response));

@@ -125,6 +125,7 @@ std::string_view View::content_type() const {
 
 Result<View> choose_view(const net::Headers& headers, const net::Query& query,
                          ProtobufForm protobuf) {
+  std::optional<View> binary;
   for (const MediaRange& range : parse_accept(headers.get("accept"))) {
     const auto shape = shape_of(range);
     if (!shape) continue;
@@ -136,11 +137,14 @@ Result<View> choose_view(const net::Headers& headers, const net::Query& query,
       view.encoding = Encoding::kYaml;
       return view;
     }
-    if (range.type == kProtobuf && protobuf == ProtobufForm::kKnown && *shape == Shape::kObject) {
-      view.encoding = Encoding::kProtobuf;
-      return view;
-    }
+    // Typed clients put protobuf first and take JSON too: JSON is what is stored, and needs no
+    // encoding.
+    const bool known = protobuf == ProtobufForm::kKnown && *shape == Shape::kObject;
+    if (range.type != kProtobuf || !known || binary) continue;
+    view.encoding = Encoding::kProtobuf;
+    binary = view;
   }
+  if (binary) return *binary;
   return Error(Code::kNotAcceptable,
                "only the following media types are accepted: application/json, application/yaml, "
                "application/vnd.kubernetes.protobuf");

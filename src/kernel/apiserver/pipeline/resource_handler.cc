@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernel/apiserver/pipeline/decode.h"
+#include "kernel/apiserver/pipeline/gzip.h"
 #include "kernel/apiserver/pipeline/options.h"
 
 namespace atl::apiserver {
@@ -120,12 +121,20 @@ Task<> ResourceHandler::send_list(Exchange& exchange, Views::List list, const Vi
     body.assign(1, std::move(bytes));
     co_return co_await exchange.reply(200, std::string(view.content_type()), std::move(body));
   }
+  std::optional<Gzip> gzip;
+  if (wants_gzip(exchange.http)) {
+    gzip.emplace();
+    exchange.headers.set("content-encoding", "gzip");
+    exchange.headers.add("vary", "Accept-Encoding");
+  }
   CO_TRY(auto stream, co_await exchange.stream(200, "application/json"));
   for (;;) {
     CO_TRY(SharedBytes piece, list.more());
     if (!piece) break;
+    if (gzip) piece = share(gzip->add(*piece));
     CO_TRY_OK(co_await stream->write(std::move(piece)));
   }
+  if (gzip) CO_TRY_OK(co_await stream->write(share(gzip->finish())));
   co_return co_await stream->finish();
 }
 

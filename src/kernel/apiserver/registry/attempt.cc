@@ -1,8 +1,23 @@
 #include "kernel/apiserver/registry/attempt.h"
 
+#include <algorithm>
+
 #include "kernel/apiserver/registry/store_keys.h"
 
 namespace atl::apiserver {
+
+namespace {
+
+// What was wrong before and is the same now is no fault of this update: a schema may have become
+// stricter than the objects that are stored. The findings name path and value, so equal ones are
+// unchanged.
+void drop_unchanged(const api::Findings& before, api::Findings& findings) {
+  std::erase_if(findings, [&](const Cause& finding) {
+    return std::find(before.begin(), before.end(), finding) != before.end();
+  });
+}
+
+}  // namespace
 
 AdmissionRequest Registry::Attempt::admission_request(Operation operation) {
   AdmissionRequest request{.operation = operation,
@@ -40,6 +55,8 @@ Result<> Registry::Attempt::prepare() {
 Result<> Registry::Attempt::check() {
   api::Findings findings;
   if (kind->schema) findings = api::check_schema(*kind->schema, object);
+  if (old && kind->custom && !findings.empty())
+    drop_unchanged(api::check_schema(*kind->schema, *old), findings);
   const auto add = [&](api::Findings more) {
     findings.insert(findings.end(), std::make_move_iterator(more.begin()),
                     std::make_move_iterator(more.end()));

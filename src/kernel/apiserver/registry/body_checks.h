@@ -17,8 +17,7 @@ Result<> check_type(const api::Gvk& wanted, json::Value& document);
 Result<> check_address(const Call& call, json::Value& document, bool with_name);
 // Removes unknown fields; by call.validation that is nothing, a warning each, or kBadRequest.
 Result<> drop_unknown(const Call& call, const api::Schema* schema, Body& body);
-// Wrong JSON types are kBadRequest for built-in kinds (their decoder's answer), kInvalid for custom
-// ones.
+// Wrong JSON types in an object of a built-in kind are kBadRequest: its decoder's answer.
 Result<> check_types(const api::Kind& kind, const api::Schema* schema, const json::Value& document);
 // All of it, for an object of the call's kind; defaults included.
 Result<> accept_object(const Call& call, Body& body, bool with_name);

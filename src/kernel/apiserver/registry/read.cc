@@ -69,6 +69,7 @@ Task<CachedPtr> Registry::get(Call call, Revision not_older_than) {
 }
 
 Task<ListPage> Registry::list(Call call, ListQuery query) {
+  query.fields = parts_.versions.stored_fields(*call.kind, query.fields);
   std::string start;
   Revision at = query.revision;
   bool past = query.freshness == Freshness::kExact;
@@ -135,6 +136,7 @@ Task<ListPage> Registry::list_past(Call call, ListQuery query, Revision at, std:
 }
 
 Task<std::unique_ptr<Watcher>> Registry::watch(Call call, WatchQuery query) {
+  query.fields = parts_.versions.stored_fields(*call.kind, query.fields);
   const api::KindPtr stored = parts_.versions.stored(call.kind);
   co_return co_await Watcher::open(cache(), parts_.timer, stored->gvr.group, stored->gvr.resource,
                                    call.key.ns, std::move(query));

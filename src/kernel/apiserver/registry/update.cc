@@ -250,7 +250,7 @@ Task<api::ObjectPtr> Registry::modify(Call call,
     attempt.object = *attempt.old;
     CO_TRY_OK(change(attempt.object));
     keep_system_fields(*attempt.old, attempt.object);
-    if (attempt.kind->schema) {
+    if (attempt.kind->schema && !call.manager.empty()) {
       api::track_update(*attempt.kind->schema, &*attempt.old, attempt.object,
                         {call.manager, attempt.kind->gvk.group_version().text(), call.subresource},
                         attempt.now);

@@ -1,5 +1,7 @@
 #include "kernel/apiserver/registry/versions.h"
 
+#include "kernel/apiserver/registry/conversions.h"
+
 namespace atl::apiserver {
 namespace {
 
@@ -14,9 +16,12 @@ void dress(const api::Kind& kind, json::Value& document) {
 
 }  // namespace
 
-void Versions::store_as(api::Gvk kind, api::Gvk stored, Converter to_stored,
-                        Converter from_stored) {
-  rules_[std::move(kind)] = {std::move(stored), std::move(to_stored), std::move(from_stored)};
+Versions::Versions(const api::KindSet& kinds) : kinds_(kinds) {
+  add_builtin_conversions(*this);
+}
+
+void Versions::store_as(api::Gvk kind, api::Gvk stored, Converter converter) {
+  rules_[std::move(kind)] = {std::move(stored), std::move(converter)};
 }
 
 api::KindPtr Versions::stored(const api::KindPtr& kind) const {
@@ -34,7 +39,7 @@ void Versions::to_stored(const api::Kind& kind, const api::Kind& stored,
                          json::Value& document) const {
   if (kind.gvk == stored.gvk) return;
   if (const auto rule = rules_.find(kind.gvk); rule != rules_.end())
-    rule->second.to_stored(document);
+    rule->second.converter.to_stored(document);
   dress(stored, document);
 }
 
@@ -42,9 +47,21 @@ void Versions::from_stored(const api::Kind& stored, const api::Kind& kind,
                            json::Value& document) const {
   if (kind.gvk == stored.gvk) return;
   if (const auto rule = rules_.find(kind.gvk); rule != rules_.end()) {
-    rule->second.from_stored(document);
+    rule->second.converter.from_stored(document);
   }
   dress(kind, document);
+}
+
+api::FieldSelector Versions::stored_fields(const api::Kind& kind,
+                                           const api::FieldSelector& fields) const {
+  const auto rule = rules_.find(kind.gvk);
+  if (rule == rules_.end() || fields.everything()) return fields;
+  const auto& names = rule->second.converter.fields;
+  std::vector<api::FieldSelector::Term> terms = fields.terms();
+  for (auto& term : terms) {
+    if (const auto at = names.find(term.field); at != names.end()) term.field = at->second;
+  }
+  return api::FieldSelector(std::move(terms));
 }
 
 }  // namespace atl::apiserver
