@@ -93,19 +93,4 @@ Task<> PriorityAdmission::validate(const AdmissionRequest& request) {
       request, fmt::format("PriorityClass {} is already marked as globalDefault", other));
 }
 
-std::vector<json::Value> system_priority_classes() {
-  const auto make = [](std::string_view name, int64_t value, std::string_view description) {
-    return json::Value(json::Object{{"apiVersion", "scheduling.k8s.io/v1"},
-                                    {"kind", "PriorityClass"},
-                                    {"metadata", json::Object{{"name", name}}},
-                                    {"value", value},
-                                    {"preemptionPolicy", kPreempt},
-                                    {"description", description}});
-  };
-  return {
-      make("system-cluster-critical", 2'000'000'000,
-           "For pods that the cluster needs and that may run on any node."),
-      make("system-node-critical", 2'000'001'000, "For pods that their node cannot do without.")};
-}
-
 }  // namespace atl::apiserver

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <vector>
-
 #include "kernel/apiserver/admission.h"
 #include "kernel/apiserver/reader.h"
 
@@ -20,8 +18,5 @@ class PriorityAdmission final : public Admission {
   Result<> set_priority(AdmissionRequest& request) const;
   const Reader& reader_;
 };
-
-// The classes every instance has: system-node-critical, system-cluster-critical.
-std::vector<json::Value> system_priority_classes();
 
 }  // namespace atl::apiserver

@@ -163,10 +163,7 @@ const RbacRules* RbacIndex::rules(const RoleRef& role, std::string_view ns) cons
   if (at == cluster_roles_.end()) return nullptr;
   ClusterRole& found = at->second;
   if (found.selectors.empty()) return &found.rules;
-  if (!found.effective) {
-    found.effective = collected(role.name);
-    add_missing(*found.effective, found.rules);
-  }
+  if (!found.effective) found.effective = collected(role.name);
   return &*found.effective;
 }
 

@@ -26,8 +26,9 @@ struct RoleRef {
 //
 // Owned by the RBAC authorizer; the Reader's executor only. Built from what the Reader holds, then
 // follows every change as it is committed, so a binding counts from the next request on. A
-// ClusterRole with an aggregationRule grants, besides its own rules, those of every ClusterRole
-// that its selectors match at this moment (to any depth; cycles end).
+// ClusterRole with an aggregationRule grants the rules of every ClusterRole that its selectors
+// match at this moment (to any depth; cycles end) and nothing else: rules of its own are only their
+// display.
 class RbacIndex {
  public:
   explicit RbacIndex(Reader& reader);
@@ -59,7 +60,7 @@ class RbacIndex {
     api::Labels labels;
     RbacRules rules;
     std::vector<api::LabelSelector> selectors;
-    std::optional<RbacRules> effective;  // rules and collected ones; computed on demand
+    std::optional<RbacRules> effective;  // of an aggregated one; collected on demand
   };
   // Subject ("User/x", "Group/x", "ServiceAccount/ns/x") → namespace ("" for cluster) → binding →
   // role.
