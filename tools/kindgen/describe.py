@@ -2,16 +2,23 @@
 
 import re
 
-WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+")
+WORD = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+")
 UNITS = {"seconds": "in seconds", "minutes": "in minutes", "percent": "in percent", "bytes": "in bytes"}
-KEEP = {"api", "uid", "ip", "ips", "dns", "url", "cpu", "cidr", "cidrs", "http", "https", "tcp", "grpc", "id", "ca",
-        "csi", "pod", "fs", "tls", "iscsi", "nfs", "os", "tty", "pid", "ipc", "gid", "gmsa", "lun", "wwn"}
-UPPER = KEEP - {"pod"}
+UPPER = {"api", "uid", "ip", "dns", "url", "cpu", "cidr", "http", "https", "tcp", "grpc", "id", "ca", "csi", "fs",
+         "tls", "nfs", "os", "tty", "pid", "ipc", "gid", "gmsa", "lun", "aws", "gce", "ttl", "kms", "cel"}
+# What every kind has.
+COMMON = {
+    "apiVersion": "Group and version of the object, for example apps/v1.",
+    "kind": "The kind of the object, in CamelCase.",
+    "metadata": "Name, labels and everything else that all objects carry.",
+    "spec": "What is wanted.",
+    "status": "What is, as last observed; written by the system.",
+}
 
 
 def words(name):
     """terminationGracePeriodSeconds -> ["termination", "grace", "period", "seconds"]"""
-    return [w if w.isupper() and len(w) > 1 else w.lower() for w in WORD.findall(name)]
+    return [w if w[:2].isupper() and len(w) > 1 else w.lower() for w in WORD.findall(name)]
 
 
 def phrase(name):
@@ -24,6 +31,8 @@ def sentence(text):
 
 def field(name, schema):
     """One short sentence about a property, from its name and type."""
+    if name in COMMON and (schema.get("type", "string") == "string" or "$ref" in schema):
+        return COMMON[name]
     parts = words(name)
     if len(parts) > 1 and parts[-1] in UNITS and schema.get("type") == "integer":
         return sentence(f"{phrase(name[:-len(parts[-1])])}, {UNITS[parts[-1]]}")

@@ -156,9 +156,10 @@ class Generator:
             documented = field in source.get("required", [])
             if rule.get("enforced", documented and "default" not in properties[field]):
                 enforced.append(field)
-        for field in rules:
-            if field not in properties:
-                self.problems.append(f"overlay/fields.json: {alias(name)} has no field {field}")
+        for source_name, names in (("fields", rules), ("descriptions", described)):
+            for field in names:
+                if field and field not in properties:
+                    self.problems.append(f"overlay/{source_name}.json: {alias(name)} has no field {field}")
         out["properties"] = properties
         if source.get("required"):
             out["required"] = source["required"]
@@ -281,6 +282,13 @@ def alias(name):
     return ".".join(name.split(".")[-3:])
 
 
+def unknown_names(overlay, definitions):
+    """Names in the overlay that are no definition: a field was renamed, or somebody mistyped."""
+    known = {alias(name) for name in definitions}
+    return [f"overlay/{source}.json: there is no definition {name}"
+            for source in ("fields", "descriptions") for name in overlay[source] if name not in known]
+
+
 def files_of(generator):
     """{file name: text} of everything in kinds/ that this tool writes."""
     files, stems = {}, []
@@ -310,6 +318,7 @@ def main():
     parser.add_argument("--go", default="go", help="the go program (default: go)")
     arguments = parser.parse_args()
     generator = Generator(modules.locate(arguments.go), read_overlay())
+    generator.problems += unknown_names(generator.overlay, generator.upstream)
     files = files_of(generator)
     if generator.problems:
         raise SystemExit("kindgen: " + "\nkindgen: ".join(generator.problems))
