@@ -60,7 +60,7 @@ Result<> check_type(const api::Gvk& wanted, json::Value& document) {
   return Unit{};
 }
 
-Result<> check_address(const Call& call, json::Value& document, bool with_name) {
+Result<> check_address(const Call& call, json::Value& document, NameInBody name_in_body) {
   const json::Value* metadata = json::find(document, {"metadata"});
   if (!metadata || metadata->is_null()) {
     json::set(document, {"metadata"}, json::Object{});
@@ -87,8 +87,15 @@ Result<> check_address(const Call& call, json::Value& document, bool with_name) 
     // A cluster-scoped object has none, whatever the body says.
     json::erase(document, {"metadata", "namespace"});
   }
-  if (!with_name) return Unit{};
+  if (name_in_body == NameInBody::kFree) return Unit{};
   const std::string_view name = json::string_at(document, {"metadata", "name"});
+  if (name.empty() && name_in_body == NameInBody::kRequired) {
+    return Error(
+        Code::kBadRequest,
+        fmt::format(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            call.key.name));
+  }
   if (name.empty()) {
     json::set(document, {"metadata", "name"}, json::Value(call.key.name));
   } else if (name != call.key.name) {
@@ -128,10 +135,10 @@ Result<> check_types(const api::Kind& kind, const api::Schema* schema,
                            kind.gvk.version, kind.gvk.kind, wrong[0].field, wrong[0].message));
 }
 
-Result<> accept_object(const Call& call, Body& body, bool with_name) {
+Result<> accept_object(const Call& call, Body& body, NameInBody name_in_body) {
   const api::Kind& kind = *call.kind;
   TRY_OK(check_type(kind.gvk, body.document));
-  TRY_OK(check_address(call, body.document, with_name));
+  TRY_OK(check_address(call, body.document, name_in_body));
   TRY_OK(drop_unknown(call, kind.schema, body));
   TRY_OK(check_types(kind, kind.schema, body.document));
   if (kind.schema) api::apply_defaults(*kind.schema, body.document);

@@ -36,7 +36,7 @@ void fill_metadata(const api::Kind& kind, json::Value& object, WallTime now, Rng
 }  // namespace
 
 Task<Written> Registry::create(Call call, Body body) {
-  CO_TRY_OK(accept_object(call, body, false));
+  CO_TRY_OK(accept_object(call, body, NameInBody::kFree));
   if (!json::string_at(body.document, {"metadata", "resourceVersion"}).empty()) {
     co_return Error(Code::kBadRequest,
                     "resourceVersion should not be set on objects to be created");

@@ -57,7 +57,7 @@ Task<Written> Registry::patch(Call call, PatchBody patch) {
     const Maker make = [&call, &patch](const json::Value* live) -> Result<json::Value> {
       TRY(json::Value document, patched(call, patch, *live));
       Body body{std::move(document), patch.body.strictness};
-      TRY_OK(accept_object(call, body, true));
+      TRY_OK(accept_object(call, body, NameInBody::kRequired));
       return std::move(body.document);
     };
     co_return co_await replace(call, make, {});
@@ -68,7 +68,7 @@ Task<Written> Registry::patch(Call call, PatchBody patch) {
   }
   // The fields of the configuration are what the manager owns: defaults are added after the merge.
   CO_TRY_OK(check_type(call.kind->gvk, patch.body.document));
-  CO_TRY_OK(check_address(call, patch.body.document, true));
+  CO_TRY_OK(check_address(call, patch.body.document, NameInBody::kOptional));
   CO_TRY_OK(check_apply(call, patch.body.document));
   CO_TRY_OK(drop_unknown(call, call.kind->schema, patch.body));
   CO_TRY_OK(check_types(*call.kind, call.kind->schema, patch.body.document));

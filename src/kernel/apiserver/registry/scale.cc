@@ -112,7 +112,7 @@ Task<json::Value> Registry::get_scale(Call call) {
 
 Task<json::Value> Registry::update_scale(Call call, Body body) {
   CO_TRY_OK(check_type(kScale, body.document));
-  CO_TRY_OK(check_address(call, body.document, true));
+  CO_TRY_OK(check_address(call, body.document, NameInBody::kOptional));
   const api::Subresource* sub = call.kind->subresource("scale");
   CO_TRY_OK(drop_unknown(call, sub ? sub->schema : nullptr, body));
   const Maker make = [&](const json::Value* live) { return rescaled(call, *live, body.document); };

@@ -139,7 +139,7 @@ Result<json::Value> Registry::document_for(const Call& call, const Cached& live)
 }
 
 Task<Written> Registry::update(Call call, Body body) {
-  CO_TRY_OK(accept_object(call, body, true));
+  CO_TRY_OK(accept_object(call, body, NameInBody::kRequired));
   const bool has_revision =
       !json::string_at(body.document, {"metadata", "resourceVersion"}).empty();
   const UpdateRules rules{.may_create = call.kind->create_on_update && call.subresource.empty() &&
