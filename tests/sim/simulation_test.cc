@@ -81,6 +81,15 @@ class SimulationTest : public testing::TestWithParam<uint64_t> {
     }
     return count;
   }
+  std::string left_in(const std::string& ns) {
+    std::string out;
+    for (const api::Gvr& resource : sim_.world().client.resources()) {
+      for (const api::ObjectPtr& object : sim_.world().client.peek_all(resource)) {
+        if (object->ns() == ns) out += resource.resource + " " + object->text() + "\n";
+      }
+    }
+    return out;
+  }
   void check_bounds() {
     for (const App& app : apps_) {
       const Counts pods = count(app);
@@ -164,7 +173,7 @@ TEST_P(SimulationTest, DeploymentsConvergeWithinTheirBoundsAndLeaveNothing) {
       }
       return sim_.world().client.peek(kNamespaces, {"", "d"}) == nullptr;
     });
-    EXPECT_TRUE(empty);
+    EXPECT_TRUE(empty) << left_in("d");
     co_return Unit{};
   });
   EXPECT_EQ(failure, "");

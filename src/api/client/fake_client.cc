@@ -183,6 +183,7 @@ void FakeClient::erase(Collection& in, const ObjectKey& key) {
   const auto it = in.objects.find(key);
   revision_ = revision_.next();
   in.log.push_back({revision_, *Object::from_document(it->second->parse(), revision_), nullptr});
+  if (it->second->header().gvk.kind == "Namespace") ended_namespaces_.insert(key.name);
   in.objects.erase(it);
   in.changed.notify();
 }
@@ -215,6 +216,7 @@ Result<ObjectPtr> FakeClient::do_create(const Gvr& resource, const std::string& 
   if (in.objects.contains(key))
     return Error(Code::kExists, resource.group_resource() + " \"" + name + "\" already exists");
   if (!ns.empty()) {
+    if (ended_namespaces_.contains(ns)) return not_found(kNamespaces, ns);
     const ObjectPtr space = peek(kNamespaces, {"", ns});
     if (space && space->header().deleting) {
       return Error(Code::kForbidden, "namespace " + ns + " is being terminated")
@@ -229,6 +231,7 @@ Result<ObjectPtr> FakeClient::do_create(const Gvr& resource, const std::string& 
   if (json::find(document, {"spec"}))
     json::set(document, {"metadata", "generation"}, json::Value(1));
   if (resource == kNamespaces) {
+    ended_namespaces_.erase(name);
     json::set(document, {"spec", "finalizers"}, json::Array{"kubernetes"});
     json::set(document, {"status", "phase"}, json::Value("Active"));
     json::set(document, {"metadata", "labels", "kubernetes.io/metadata.name"}, json::Value(name));

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -111,6 +112,7 @@ class FakeClient final : public Client {
   Timer& timer_;
   Rng& rng_;
   std::map<Gvr, std::unique_ptr<Collection>> collections_;
+  std::set<std::string> ended_namespaces_;  // these take nothing new
   std::map<std::string, size_t, std::less<>> calls_;
   std::function<std::optional<Fault>(const FakeCall&)> faults_;
   std::function<Duration()> event_delay_;

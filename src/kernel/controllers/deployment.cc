@@ -347,15 +347,10 @@ Task<api::Outcome> DeploymentController::finish(std::shared_ptr<Snapshot> s, Jud
     const json::Value set = s->current->parse();
     const std::string revision(annotation(set, kRevision));
     if (!revision.empty() && annotation(document, kRevision) != revision) {
-      json::Value patch;
-      json::set(patch, {"metadata", "annotations", kRevision}, json::Value(revision));
-      CO_TRY(const api::ObjectPtr patched,
-             co_await deps_.client.patch(kDeployments, s->object->key(), api::PatchType::kMerge,
-                                         std::move(patch)));
-      // A spec that changed in between is somebody else's news: its event comes.
-      if (patched->header().generation != s->object->header().generation)
-        co_return api::Outcome::done();
-      document = patched->parse();
+      json::set(document, {"metadata", "annotations", kRevision}, json::Value(revision));
+      CO_TRY(const api::ObjectPtr updated,
+             co_await deps_.client.update(kDeployments, s->object->key(), std::move(document)));
+      document = updated->parse();
     }
   }
   DeploymentStatus wanted = status_of(s->view, s->sets, judge, deps_.now());
