@@ -39,6 +39,9 @@ class Await(unittest.TestCase):
         self.assertTrue(self.check("void f() { while (co_await g()) { } }"))
         self.assertTrue(self.check("void f() { for (auto& x : *(co_await g())) { } }"))
 
+    def test_a_body_without_braces_is_fine(self):
+        self.assertEqual(self.check("void f() { for (auto& x : xs) co_await g(x); if (y) co_await h(); }"), [])
+
     def test_two_in_one_statement_are_refused(self):
         self.assertTrue(self.check("void f() { g(co_await a(), co_await b()); }"))
 
