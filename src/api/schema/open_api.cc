@@ -131,6 +131,7 @@ json::Value use(const Property& property) {
   } else {
     out["allOf"] = json::Array{json::Value(reference(*property.schema))};
     if (property.schema->patch_retain_keys) out["x-kubernetes-patch-strategy"] = "retainKeys";
+    if (property.schema->patch_replace) out["x-kubernetes-patch-strategy"] = "replace";
   }
   if (!property.description.empty()) out["description"] = json::String(property.description);
   if (property.default_value) out["default"] = *property.default_value;

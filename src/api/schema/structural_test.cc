@@ -25,12 +25,21 @@ std::vector<std::string> complaints(std::string_view schema) {
   return out;
 }
 
-TEST(Structural, RulesAreToldInKubernetesWords) {
-  const struct {
-    const char* name;
-    const char* schema;
-    std::vector<std::string> expected;
-  } cases[] = {
+struct Rule {
+  const char* name;
+  const char* schema;
+  std::vector<std::string> expected;
+};
+
+void expect_rules(std::initializer_list<Rule> rules) {
+  for (const Rule& rule : rules) {
+    SCOPED_TRACE(rule.name);
+    EXPECT_EQ(complaints(rule.schema), rule.expected);
+  }
+}
+
+TEST(Structural, EveryValueHasATypeOutsideOfBranches) {
+  expect_rules({
       {"a good schema",
        R"({"type":"object","properties":{"spec":{"type":"object","properties":{"n":{"type":"integer","minimum":1}}}}})",
        {}},
@@ -70,6 +79,11 @@ TEST(Structural, RulesAreToldInKubernetesWords) {
        R"({"type":"object","properties":{"a":{"type":"object","oneOf":[{"required":["x"],"properties":{"x":{}}}]}}})",
        {"s.properties[a].properties[x]: Required value: because it is defined in "
         "s.properties[a].oneOf[0].properties[x]"}},
+  });
+}
+
+TEST(Structural, MetadataListsPatternsAndDefaults) {
+  expect_rules({
       {"labels in the schema of metadata",
        R"({"type":"object","properties":{"metadata":{"type":"object","properties":{"labels":{"type":"object"}}}}})",
        {"s.properties[metadata]: Forbidden: must not specify anything other than name and "
@@ -95,11 +109,7 @@ TEST(Structural, RulesAreToldInKubernetesWords) {
        R"({"type":"object","properties":{"a":{"type":"text"}}})",
        {"s.properties[a].type: Unsupported value: \"text\": supported values: \"array\", "
         "\"boolean\", \"integer\", \"number\", \"object\", \"string\""}},
-  };
-  for (const auto& c : cases) {
-    SCOPED_TRACE(c.name);
-    EXPECT_EQ(complaints(c.schema), c.expected);
-  }
+  });
 }
 
 constexpr const char* kCronTab =

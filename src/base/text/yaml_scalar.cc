@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/text/base64.h"
+#include "base/text/utf8.h"
 #include "base/text/yaml_scalar_impl.h"
 
 namespace atl::yaml {
@@ -123,6 +124,8 @@ Result<json::Value> resolve_tagged(std::string_view tag, std::string_view text) 
     std::erase_if(compact, [](char c) { return c == '\n' || c == '\r' || c == ' '; });
     const auto bytes = base64_decode(compact);
     if (!bytes) return Error(Code::kBadRequest, "!!binary value contains invalid base64 data");
+    if (!valid_utf8(*bytes))
+      return Error(Code::kBadRequest, "!!binary value is no text, which is all that JSON can hold");
     return json::Value(json::String(*bytes));
   }
   if (name != "null" && name != "bool" && name != "int" && name != "float" && name != "timestamp") {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "base/text/base64.h"
+#include "base/text/utf8.h"
 
 namespace atl::yaml {
 namespace {
@@ -71,6 +72,7 @@ TEST(Yaml, RefusesWithTheLine) {
       {"broken UTF-8", "a: \"\xff\xfe\"", "yaml: "},
       {"an int tag on a word", "a: !!int x", "cannot decode `x` as a !!int"},
       {"merging a number", "{<<: 1}", "map merge requires"},
+      {"bytes that are no text", "a: !!binary /w==", "no text"},
       {"too deep", std::string(5000, '['), "yaml: line 1"},
       {"an open quote", "a: 'x", "yaml: line"},
   };
@@ -175,6 +177,15 @@ TEST(Base64, EncodesAndDecodesStrictly) {
   EXPECT_EQ(base64_encode("foob"), "Zm9vYg==");
   for (const char* bad : {"a", "ab=", "a===", "ab c", "abc\n", "=abc", "ab=c"})
     EXPECT_FALSE(base64_decode(bad)) << bad;
+}
+
+TEST(Utf8, OnlyWellFormedTextPasses) {
+  for (const char* good :
+       {"", "a", "é", "€", "\xf0\x9f\x8c\x8a", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"})
+    EXPECT_TRUE(valid_utf8(good)) << good;
+  for (const char* bad : {"\xff", "\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80",
+                          "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xe2\x82"})
+    EXPECT_FALSE(valid_utf8(bad));
 }
 
 }  // namespace
