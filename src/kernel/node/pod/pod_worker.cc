@@ -1,0 +1,440 @@
+#include "kernel/node/pod/pod_worker.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/io/files.h"
+#include "base/observe/log.h"
+#include "kernel/node/pod/pod_status.h"
+#include "kernel/node/pod/resources.h"
+
+namespace atl::node {
+namespace {
+
+using Phase = ContainerState::Phase;
+
+constexpr Duration kSafetyNet = std::chrono::minutes(5);
+constexpr Duration kApiRetry = std::chrono::seconds(1);
+constexpr Duration kDrainLimit = std::chrono::seconds(2);
+constexpr Duration kNetworkRetryMost = std::chrono::seconds(30);
+const api::Gvr kPods{"", "v1", "pods"};
+
+// Survives the agent, not the machine: no fsync. The old file or the new, never half.
+void write_quick(const std::string& path, const std::string& text) {
+  const std::string temporary = path + ".new";
+  FILE* f = std::fopen(temporary.c_str(), "we");
+  if (!f) return;
+  const bool whole = std::fwrite(text.data(), 1, text.size(), f) == text.size();
+  if (std::fclose(f) == 0 && whole) std::rename(temporary.c_str(), path.c_str());
+}
+
+}  // namespace
+
+PodWorker::PodWorker(PodContext& context, PodSpecPtr spec)
+    : context_(context),
+      spec_(std::move(spec)),
+      volumes_(context.pod_folder(spec_->uid)),
+      last_written_(json::object_at(spec_->doc, {"status"})),
+      tasks_(context.seams.executor) {
+  const auto at = parse_rfc3339(json::string_at(spec_->doc, {"status", "startTime"}));
+  state_.start_time = at.value_or(context_.timer().now());
+  state_.ip = json::string_at(spec_->doc, {"status", "podIP"});
+}
+
+PodWorker::~PodWorker() = default;
+
+bool PodWorker::recover() {
+  auto text = io::read_file(folder() + "/state.json");
+  if (!text) return false;
+  auto value = json::parse(*text);
+  auto state = value ? pod_state_from(*value) : std::nullopt;
+  if (!state) return false;
+  state_ = *std::move(state);
+  last_saved_ = *text;
+  // Volumes are made again from the API's objects: cheap, and they may have changed meanwhile.
+  for (auto& [name, c] : state_.containers) {
+    if (c.phase == Phase::kStarting) c.phase = c.exited ? Phase::kExited : Phase::kNone;
+    if (c.phase == Phase::kStopping) c.phase = Phase::kRunning;
+  }
+  return true;
+}
+
+void PodWorker::adopt(LiveContainer live) {
+  for (const ContainerSpec& spec : spec_->containers) {
+    ContainerState& c = state_.of(spec.name);
+    if (c.attempt < 0 || id_of(spec.name, c.attempt) != live.id) continue;
+    c.id = live.id;
+    if (live.state == RunState::kCreated) {
+      // The agent died between create and start: nothing of it has run.
+      tasks_.spawn("remove unstarted", [this, id = live.id]() -> Async<void> {
+        (void)co_await context_.runtime.remove(id);
+        (void)co_await context_.images.release(id);
+      });
+      if (!c.exited) c.phase = Phase::kNone;
+      return;
+    }
+    const ExitStatus exit = live.exit;
+    const bool ended = live.state == RunState::kExited;
+    const bool was_ready = c.ready;
+    const bool was_started = c.startup_passed;
+    const auto message = c.waiting_message;
+    c.phase = Phase::kRunning;
+    begin_run(spec.name, std::move(live));
+    c.ready = was_ready;
+    c.startup_passed = was_started;
+    if (ended) record_exit(spec.name, exit);
+    return;
+  }
+  // Of an older attempt: its end was recorded, only the removal is missing.
+  tasks_.spawn("remove old", [this, id = live.id]() -> Async<void> {
+    (void)co_await context_.runtime.remove(id);
+    (void)co_await context_.images.release(id);
+  });
+}
+
+void PodWorker::settle_recovery() {
+  for (auto& [name, c] : state_.containers) {
+    if (c.phase != Phase::kRunning || runs_.contains(name)) continue;
+    c.phase = Phase::kExited;
+    c.exited =
+        Termination{.code = 137,
+                    .reason = "ContainerStatusUnknown",
+                    .message = "The container could not be located when the node started again",
+                    .started = c.started,
+                    .finished = context_.timer().now(),
+                    .id = c.id};
+    c.ready = false;
+    ++c.restarts;
+    tasks_.spawn("release", [this, id = c.id]() -> Async<void> {
+      (void)co_await context_.images.release(id);
+    });
+  }
+}
+
+void PodWorker::mark_over() {
+  over_ = true;
+  state_.torn_down = true;
+}
+
+void PodWorker::start() {
+  tasks_.spawn("pod " + spec_->key(), [this] { return loop(); });
+  tasks_.spawn("volumes " + spec_->key(), [this] { return refresh_volumes(); });
+}
+
+Async<void> PodWorker::stop() {
+  co_await tasks_.stop();
+  for (auto& [name, run] : runs_) co_await run->tasks.stop();
+}
+
+void PodWorker::poke() {
+  poked_ = true;
+  news_.notify();
+}
+
+void PodWorker::update(PodSpecPtr spec) {
+  spec_ = std::move(spec);
+  poke();
+}
+
+void PodWorker::remove_now() {
+  removed_ = true;
+  if (!spec_->deleting) {
+    auto gone = std::make_shared<PodSpec>(*spec_);
+    gone->deleting = context_.timer().now();
+    spec_ = gone;
+  }
+  poke();
+}
+
+void PodWorker::note(api::EventLevel level, std::string reason, std::string message) {
+  auto object = api::Object::from_document(spec_->doc, Revision{});
+  if (object) context_.events.note(**object, level, std::move(reason), std::move(message));
+}
+
+std::string PodWorker::id_of(const std::string& container, int attempt) const {
+  return fmt::format("{}_{}_{}", spec_->uid, container, attempt);
+}
+std::string PodWorker::bundle_of(const std::string& container, int attempt) const {
+  return fmt::format("{}/containers/{}_{}", folder(), container, attempt);
+}
+std::string PodWorker::log_of(const std::string& container, int attempt) const {
+  return fmt::format("{}/logs/{}/{}.log", folder(), container, attempt);
+}
+PodWorker::RunPtr PodWorker::run_of(const std::string& container) const {
+  const auto it = runs_.find(container);
+  return it == runs_.end() ? nullptr : it->second;
+}
+
+std::vector<std::string> PodWorker::container_ids() const {
+  std::vector<std::string> out;
+  for (const auto& [name, c] : state_.containers) {
+    if (!c.id.empty()) out.push_back(c.id);
+  }
+  return out;
+}
+
+std::string PodWorker::pod_ip() const {
+  return spec_->host_network ? context_.network.node_address() : state_.ip;
+}
+
+void PodWorker::save() {
+  const std::string text = json::serialize(to_json(state_));
+  if (text == last_saved_) return;
+  if (last_saved_.empty()) (void)io::make_folders(folder(), 0755);
+  write_quick(folder() + "/state.json", text);
+  last_saved_ = text;
+}
+
+Async<void> PodWorker::loop() {
+  (void)io::make_folders(folder(), 0755);
+  while (!finished_ && !tasks_.stopping()) {
+    poked_ = false;
+    co_await step();
+    if (finished_) break;
+    const PodPlan plan = plan_pod(*spec_, state_, context_.timer().now());
+    Duration wait = kSafetyNet;
+    if (plan.look_again) wait = std::min<Duration>(wait, *plan.look_again - context_.timer().now());
+    if (plan.needs_network)
+      wait = std::min<Duration>(wait, network_retry_ - context_.timer().now());
+    if (!poked_ && wait > Duration::zero()) co_await news_.wait_for(context_.timer(), wait);
+  }
+  if (finished_ && on_finished_) on_finished_();
+}
+
+Async<void> PodWorker::step() {
+  write_quick(folder() + "/pod.json", json::serialize(spec_->doc));
+  PodPlan plan = plan_pod(*spec_, state_, context_.timer().now());
+  if (plan.fail_deadline) {
+    fail_pod("DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
+    note(api::EventLevel::kNormal, "DeadlineExceeded",
+         "Pod was active on the node longer than the specified deadline");
+    plan = plan_pod(*spec_, state_, context_.timer().now());
+  }
+  if (plan.needs_network && network_retry_ <= context_.timer().now()) {
+    auto ready = co_await set_up_network();
+    if (!ready) {
+      ++network_failures_;
+      const Duration pause = std::min<Duration>(
+          kNetworkRetryMost, std::chrono::seconds(1 << std::min(network_failures_, 5)));
+      network_retry_ = context_.timer().now() + pause;
+      note(api::EventLevel::kWarning, "FailedCreatePodSandBox",
+           "Failed to create pod sandbox: " + ready.error().message());
+    }
+  }
+  if (spec_->deleting && !spec_->host_network && state_.network_ready && !drained_) {
+    // New connections stop before the containers hear of it: a rolling update drops no request.
+    (void)co_await context_.network.drain(spec_->uid, kDrainLimit);
+    drained_ = true;
+  }
+  carry_out(plan_pod(*spec_, state_, context_.timer().now()));
+  if (plan_pod(*spec_, state_, context_.timer().now()).tear_down && !cleaning()) {
+    co_await tear_down();
+  }
+  save();
+  co_await write_status();
+  if (spec_->deleting && state_.torn_down) {
+    auto gone = co_await delete_from_api();
+    if (gone) {
+      co_await forget();
+    } else {
+      log::warn("pod cannot be deleted from the API yet",
+                {{"pod", spec_->key()}, {"error", gone.error()}});
+      co_await news_.wait_for(context_.timer(), kApiRetry);
+      poked_ = true;
+    }
+  }
+}
+
+void PodWorker::carry_out(const PodPlan& plan) {
+  for (const StopOrder& order : plan.stop) {
+    const RunPtr run = run_of(order.container);
+    if (!run) continue;
+    state_.of(order.container).phase = Phase::kStopping;
+    tasks_.spawn("stop " + order.container,
+                 [this, order, run] { return stop_container(order.container, run, order.reason); });
+  }
+  if (plan.needs_network) return;
+  for (const std::string& name : plan.start) {
+    const RunPtr before = run_of(name);
+    if (before && !before->cleaned) continue;  // the end of the last run pokes us
+    state_.of(name).phase = Phase::kStarting;
+    tasks_.spawn("start " + name, [this, name] { return start_container(name); });
+  }
+}
+
+void PodWorker::fail_pod(std::string reason, std::string message) {
+  state_.failure_reason = std::move(reason);
+  state_.failure_message = std::move(message);
+}
+
+Task<> PodWorker::set_up_network() {
+  if (spec_->host_network) {
+    state_.network_ready = true;
+    co_return Unit{};
+  }
+  network::PodRef ref{spec_->uid, spec_->ns, spec_->name, {}};
+  for (const ContainerSpec& c : spec_->containers) {
+    for (const json::Value& port : json::array_at(c.doc, {"ports"})) {
+      const int64_t host = json::int_at(port, {"hostPort"});
+      if (host <= 0) continue;
+      const bool udp = json::string_at(port, {"protocol"}) == "UDP";
+      ref.host_ports.push_back(
+          {udp ? network::HostPort::Protocol::kUdp : network::HostPort::Protocol::kTcp,
+           uint16_t(host), uint16_t(json::int_at(port, {"containerPort"}))});
+    }
+  }
+  CO_TRY(network::Attachment attachment, co_await context_.network.attach(std::move(ref)));
+  CO_TRY_OK(co_await context_.runtime.hold(spec_->uid, attachment.netns.get()));
+  state_.ip = attachment.ip;
+  state_.network_ready = true;
+  network_failures_ = 0;
+  save();
+  co_return Unit{};
+}
+
+bool PodWorker::cleaning() const {
+  return std::any_of(runs_.begin(), runs_.end(),
+                     [](const auto& entry) { return !entry.second->cleaned; });
+}
+
+Async<void> PodWorker::tear_down() {
+  if (!spec_->host_network) {
+    (void)co_await context_.network.detach(spec_->uid);
+    (void)co_await context_.runtime.drop(spec_->uid);
+  }
+  PodVolumes volumes = volumes_;
+  auto cleared = co_await context_.offload.run([volumes]() mutable { return volumes.tear_down(); });
+  if (!cleared)
+    log::warn("volumes of a pod are not gone", {{"pod", spec_->key()}, {"error", cleared.error()}});
+  if (context_.cgroups) {
+    auto removed = co_await context_.offload.run(
+        [cgroups = context_.cgroups, uid = spec_->uid] { return cgroups->remove_pod(uid); });
+    if (!removed)
+      log::warn("cgroups of a pod are not gone",
+                {{"pod", spec_->key()}, {"error", removed.error()}});
+  }
+  state_.network_ready = false;
+  state_.torn_down = true;
+}
+
+Async<void> PodWorker::write_status() {
+  if (removed_ || over_) co_return;
+  const json::Value before = last_written_.is_null() ? json::Value(json::Object{}) : last_written_;
+  // Conditions of others come from the newest object, ours from what was written last.
+  json::Value base = json::object_at(spec_->doc, {"status"});
+  if (json::find(before, {"conditions"})) {
+    json::Array merged = json::array_at(base, {"conditions"});
+    for (const json::Value& ours : json::array_at(before, {"conditions"})) {
+      bool found = false;
+      for (json::Value& theirs : merged) {
+        if (json::string_at(theirs, {"type"}) != json::string_at(ours, {"type"})) continue;
+        const std::string_view type = json::string_at(ours, {"type"});
+        if (type == "Ready" || type == "ContainersReady" || type == "Initialized" ||
+            type == "PodReadyToStartContainers") {
+          theirs = ours;
+        }
+        found = true;
+      }
+      if (!found) merged.push_back(ours);
+    }
+    base.as_object()["conditions"] = std::move(merged);
+  }
+  const json::Value after =
+      pod_status(*spec_, state_, {context_.network.node_address(), context_.timer().now()}, base);
+  json::Value patch = status_patch(before, after);
+  if (patch.is_null()) co_return;
+  json::Object document{{"metadata", json::Object{{"uid", spec_->uid}}},
+                        {"status", std::move(patch)}};
+  api::PatchOptions options;
+  options.subresource = "status";
+  auto written = co_await context_.client.patch(
+      kPods, {spec_->ns, spec_->name}, api::PatchType::kMerge, std::move(document), options);
+  if (written) {
+    json::Value merged = before;
+    for (const auto& [key, value] : after.as_object()) merged.as_object()[key] = value;
+    for (const std::string_view gone : {"reason", "message", "podIP", "podIPs"}) {
+      if (!json::find(after, {gone})) merged.as_object().erase(gone);
+    }
+    last_written_ = std::move(merged);
+    co_return;
+  }
+  const Code code = written.error().code();
+  if (code == Code::kNotFound || code == Code::kConflict) {
+    // Gone, or another pod of this name: the watch tells which.
+    if (code == Code::kNotFound) remove_now();
+    co_return;
+  }
+  log::warn("pod status cannot be written; trying again",
+            {{"pod", spec_->key()}, {"error", written.error()}});
+  co_await news_.wait_for(context_.timer(), kApiRetry);
+  poked_ = true;
+}
+
+Task<> PodWorker::delete_from_api() {
+  if (removed_) co_return Unit{};
+  api::DeleteOptions options;
+  options.grace_seconds = 0;
+  options.uid = spec_->uid;
+  auto gone = co_await context_.client.remove(kPods, {spec_->ns, spec_->name}, options);
+  if (!gone && gone.error().code() != Code::kNotFound && gone.error().code() != Code::kConflict)
+    co_return gone;
+  co_return Unit{};
+}
+
+Async<void> PodWorker::forget() {
+  co_await context_.offload.run([path = folder()] {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+    return 0;
+  });
+  finished_ = true;
+}
+
+Result<PodWorker::Access> PodWorker::access(const std::string& container, bool previous) const {
+  const ContainerSpec* spec = spec_->find(container);
+  if (!spec) {
+    return Error(Code::kNotFound,
+                 fmt::format("container {} not found in pod {}", container, spec_->key()));
+  }
+  const ContainerState& c = state_.at(container);
+  const int attempt = previous ? c.attempt - 1 : c.attempt;
+  Access out;
+  out.terminal = json::bool_at(spec->doc, {"tty"});
+  if (attempt < 0) {
+    if (previous) {
+      return Error(Code::kBadRequest,
+                   fmt::format("previous terminated container \"{}\" in pod \"{}\" not found",
+                               container, spec_->name));
+    }
+    return Error(Code::kBadRequest,
+                 fmt::format("container \"{}\" in pod \"{}\" is waiting to start: {}", container,
+                             spec_->name,
+                             c.waiting_reason.empty() ? "ContainerCreating" : c.waiting_reason));
+  }
+  out.id = id_of(container, attempt);
+  out.bundle = bundle_of(container, attempt);
+  out.log_file = log_of(container, attempt);
+  const RunPtr run = run_of(container);
+  if (!previous && run && run->id == out.id) {
+    out.log = run->log;
+    out.running = !run->exited;
+    out.stdin_fd = run->stdin_pipe.get();
+    out.terminal_fd = run->terminal.get();
+  }
+  return out;
+}
+
+void PodWorker::close_stdin(const std::string& container) {
+  const RunPtr run = run_of(container);
+  if (!run) return;
+  run->stdin_pipe.reset();
+  tasks_.spawn("close stdin", [this, id = run->id]() -> Async<void> {
+    (void)co_await context_.runtime.close_stdin(id);
+  });
+}
+
+}  // namespace atl::node

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/text/json.h"
+#include "base/text/quantity.h"
+#include "kernel/node/pod/pod_spec.h"
+
+// Requests and limits in the kernel's units.
+namespace atl::node {
+
+// A quantity that stands as text or as a number; nothing where missing or malformed.
+std::optional<Quantity> quantity_at(const json::Value& root, json::Path path);
+
+struct ContainerResources {
+  uint64_t cpu_shares = 2;              // 2…262144, from the request
+  std::optional<int64_t> cpu_quota_us;  // per period, from the limit
+  uint64_t cpu_period_us = 100'000;
+  std::optional<int64_t> memory_limit;  // bytes
+  int64_t memory_request = 0;
+};
+ContainerResources resources_of(const json::Value& container);
+
+// "Guaranteed", "Burstable", "BestEffort".
+std::string_view qos_class(const PodSpec& pod);
+
+// -997 for guaranteed pods, 1000 for best effort, between by the share of memory asked for.
+int oom_score_adjustment(const PodSpec& pod, const ContainerResources& container,
+                         int64_t node_memory_bytes);
+
+}  // namespace atl::node

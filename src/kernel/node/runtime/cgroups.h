@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/core/result.h"
+
+namespace atl::node {
+
+struct CgroupUsage {
+  uint64_t cpu_ns = 0;
+  uint64_t memory_bytes = 0;  // working set: without inactive file pages
+  std::optional<uint64_t> memory_limit;
+  uint64_t processes = 0;
+};
+
+// The control groups of this instance, all below /<instance> (in each v1 hierarchy, or in the v2
+// tree). Never touches others. Blocking, microseconds; any thread.
+class Cgroups {
+ public:
+  // What the machine has mounted: v2 alone, or controllers on v1 ("hybrid" or "legacy").
+  enum class Layout : uint8_t { kUnified, kLegacy };
+
+  static Result<Cgroups> open(std::string instance, std::string mount = "/sys/fs/cgroup");
+
+  Layout layout() const { return layout_; }
+  // crun has to be shown v1 alone: controllers on v1 and a v2 tree beside them.
+  bool hide_unified() const { return hide_unified_; }
+  // "/<instance>/pod<uid>/<container>": cgroupsPath of the OCI spec.
+  std::string path(const std::string& pod_uid, const std::string& container) const;
+
+  // The pod's own group with a limit over all its containers; 0: none.
+  Result<> make_pod(const std::string& pod_uid, int64_t memory_limit, uint64_t cpu_shares) const;
+  // The pod's and what is left below it; kConflict while something runs there.
+  Result<> remove_pod(const std::string& pod_uid) const;
+  // Everything of the instance, for --reset: ends its processes (kUnavailable where some will not
+  // end), removes its groups.
+  Result<> kill_all() const;
+  Result<> remove_all() const;
+
+  // How often the kernel killed for want of memory there; 0 where it cannot tell.
+  uint64_t oom_kills(const std::string& path) const;
+  Result<CgroupUsage> usage(const std::string& path) const;
+  std::vector<int> processes(const std::string& path) const;
+
+ private:
+  std::vector<std::string> folders(const std::string& path) const;
+  std::string folder(const std::string& controller, const std::string& path) const;
+
+  std::string mount_;
+  std::string instance_;
+  Layout layout_ = Layout::kUnified;
+  bool hide_unified_ = false;
+  std::vector<std::string> hierarchies_;  // v1: folder names below mount_; v2: ""
+};
+
+}  // namespace atl::node

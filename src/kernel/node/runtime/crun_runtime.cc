@@ -1,0 +1,144 @@
+#include "kernel/node/runtime/crun_runtime.h"
+
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/io/files.h"
+#include "kernel/node/runtime/crun_exec.h"
+
+namespace atl::node {
+namespace {
+
+constexpr int kSignalBase = 128;
+constexpr int kUnknownCode = 255;
+
+WallTime wall(int64_t ns) {
+  return WallTime(std::chrono::nanoseconds(ns));
+}
+
+}  // namespace
+
+CrunRuntime::CrunRuntime(Executor executor, Timer& timer, const Cgroups& cgroups,
+                         CrunOptions options)
+    : executor_(executor),
+      timer_(timer),
+      cgroups_(cgroups),
+      options_(std::move(options)),
+      link_(executor, timer, options_.keeper_socket) {}
+
+CrunRuntime::~CrunRuntime() = default;
+
+ExitStatus CrunRuntime::exit_of(const keeper::ContainerInfo& info) const {
+  const std::string id(keeper::text(info.id));
+  const size_t bar = id.find('_');
+  ExitStatus out;
+  out.unknown = info.exit.code == keeper::kUnknownExit;
+  out.signal = info.exit.signal;
+  out.code = out.unknown ? kUnknownCode : out.signal ? kSignalBase + out.signal : info.exit.code;
+  out.finished = wall(info.exit.finished_ns);
+  out.oom_killed = cgroups_.oom_kills(cgroups_.path(id.substr(0, bar), id.substr(bar + 1))) > 0;
+  return out;
+}
+
+LiveContainer CrunRuntime::live(keeper::ContainerView view) const {
+  LiveContainer out;
+  out.id = view.id();
+  out.pid = view.info.pid;
+  out.started = wall(view.info.started_ns);
+  switch (view.info.state) {
+    case keeper::State::kCreated:
+      out.state = RunState::kCreated;
+      break;
+    case keeper::State::kRunning:
+      out.state = RunState::kRunning;
+      break;
+    case keeper::State::kExited:
+      out.state = RunState::kExited;
+      out.exit = exit_of(view.info);
+      break;
+  }
+  out.stdin_pipe = std::move(view.stdin_pipe);
+  out.stdout_pipe = std::move(view.stdout_pipe);
+  out.stderr_pipe = std::move(view.stderr_pipe);
+  out.terminal = std::move(view.pty);
+  return out;
+}
+
+Task<std::vector<LiveContainer>> CrunRuntime::list() {
+  CO_TRY(auto all, co_await link_.list());
+  std::vector<LiveContainer> out;
+  for (keeper::ContainerView& view : all) out.push_back(live(std::move(view)));
+  co_return std::move(out);
+}
+
+Task<LiveContainer> CrunRuntime::create(CreateRequest request) {
+  const std::string& bundle = request.bundle;
+  keeper::CreateArguments a;
+  a.id = request.id;
+  a.flags = (request.terminal ? keeper::kTerminal : 0) | (request.with_stdin ? keeper::kStdin : 0) |
+            (cgroups_.hide_unified() ? keeper::kLegacyCgroups : 0);
+  a.runtime = options_.program;
+  a.state_folder = options_.state_folder;
+  a.bundle = bundle;
+  a.netns_key = request.netns;
+  a.overlay_target = bundle + "/rootfs";
+  a.overlay_upper = bundle + "/upper";
+  a.overlay_work = bundle + "/work";
+  a.overlay_lowers = request.lower_dirs;
+  CO_TRY_OK(io::make_folders(a.overlay_target, 0755));
+  CO_TRY_OK(io::make_folders(a.overlay_upper, 0755));
+  CO_TRY_OK(io::make_folders(a.overlay_work, 0700));
+  CO_TRY_OK(io::write_file_atomic(bundle + "/config.json", json::serialize(request.spec), 0600));
+  CO_TRY(keeper::ContainerView view, co_await link_.create(std::move(a)));
+  co_return live(std::move(view));
+}
+
+Task<> CrunRuntime::start(std::string id) {
+  return link_.simple(keeper::Type::kStart, std::move(id));
+}
+Task<> CrunRuntime::remove(std::string id) {
+  return link_.simple(keeper::Type::kRemove, std::move(id));
+}
+Task<> CrunRuntime::close_stdin(std::string id) {
+  return link_.simple(keeper::Type::kCloseStdin, std::move(id));
+}
+
+Task<> CrunRuntime::signal(std::string id, int number) {
+  auto sent = co_await link_.simple(keeper::Type::kSignal, id, number);
+  if (!sent && sent.error().code() == Code::kNotFound) co_return Unit{};
+  co_return sent;
+}
+
+Task<> CrunRuntime::hold(std::string key, int fd) {
+  return link_.simple(keeper::Type::kHold, std::move(key), 0, fd);
+}
+Task<> CrunRuntime::drop(std::string key) {
+  return link_.simple(keeper::Type::kDrop, std::move(key));
+}
+
+Task<std::vector<Runtime::Held>> CrunRuntime::held() {
+  CO_TRY(auto all, co_await link_.list_held());
+  std::vector<Held> out;
+  for (keeper::HeldView& h : all) out.push_back({std::move(h.key), std::move(h.fd)});
+  co_return std::move(out);
+}
+
+void CrunRuntime::on_exit(std::function<void(const std::string&, const ExitStatus&)> handler) {
+  link_.on_exit([this, handler = std::move(handler)](const keeper::ContainerInfo& info) {
+    handler(std::string(keeper::text(info.id)), exit_of(info));
+  });
+}
+
+Task<std::unique_ptr<ExecSession>> CrunRuntime::exec(ExecRequest request) {
+  CrunExecCommand command;
+  if (cgroups_.hide_unified()) command.prefix = {options_.keeper_program, "--legacy-cgroups"};
+  command.program = options_.program;
+  command.state_folder = options_.state_folder;
+  const std::string tag = std::to_string(::getpid()) + "-" + std::to_string(next_exec_++);
+  command.files = request.bundle + "/exec-" + tag;
+  command.console_socket = options_.run_folder + "/x" + tag + ".sock";
+  return start_crun_exec(executor_, timer_, std::move(command), std::move(request));
+}
+
+}  // namespace atl::node

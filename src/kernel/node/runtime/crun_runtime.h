@@ -1,0 +1,59 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/async/timer.h"
+#include "kernel/node/runtime/cgroups.h"
+#include "kernel/node/runtime/keeper_link.h"
+#include "kernel/node/runtime/runtime.h"
+
+namespace atl::node {
+
+struct CrunOptions {
+  std::string program = "/usr/bin/crun";
+  std::string state_folder;    // crun --root
+  std::string run_folder;      // console sockets of exec: short
+  std::string keeper_program;  // put before `crun exec` on hybrid cgroups
+  std::string keeper_socket;
+};
+
+// Containers by crun below the keeper. Ids are "<pod uid>_<container>_<attempt>"; the cgroup
+// follows from them.
+class CrunRuntime final : public Runtime {
+ public:
+  CrunRuntime(Executor executor, Timer& timer, const Cgroups& cgroups, CrunOptions options);
+  ~CrunRuntime() override;
+
+  void start_link() { link_.start(); }
+  Async<void> stop() { return link_.stop(); }
+  Async<bool> connected(Duration limit) { return link_.connected(limit); }
+
+  Task<std::vector<LiveContainer>> list() override;
+  Task<LiveContainer> create(CreateRequest request) override;
+  Task<> start(std::string id) override;
+  Task<> signal(std::string id, int number) override;
+  Task<> remove(std::string id) override;
+  Task<> close_stdin(std::string id) override;
+  Task<std::unique_ptr<ExecSession>> exec(ExecRequest request) override;
+  Task<> hold(std::string key, int fd) override;
+  Task<> drop(std::string key) override;
+  Task<std::vector<Held>> held() override;
+  void on_exit(std::function<void(const std::string&, const ExitStatus&)> handler) override;
+  void on_reconnect(std::function<void()> handler) override {
+    link_.on_reconnect(std::move(handler));
+  }
+
+ private:
+  ExitStatus exit_of(const keeper::ContainerInfo& info) const;
+  LiveContainer live(keeper::ContainerView view) const;
+
+  Executor executor_;
+  Timer& timer_;
+  const Cgroups& cgroups_;
+  CrunOptions options_;
+  KeeperLink link_;
+  uint64_t next_exec_ = 1;
+};
+
+}  // namespace atl::node

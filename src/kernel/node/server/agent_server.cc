@@ -1,0 +1,324 @@
+#include "kernel/node/server/agent_server.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/io/files.h"
+#include "base/observe/log.h"
+#include "kernel/node/pod/pod_status.h"
+#include "kernel/node/runtime/oci_spec.h"
+#include "kernel/node/server/stream_session.h"
+
+namespace atl::node {
+namespace {
+
+constexpr const char* kJson = "application/json";
+
+int http_code(Code code) {
+  switch (code) {
+    case Code::kBadRequest:
+      return 400;
+    case Code::kUnauthorized:
+      return 401;
+    case Code::kForbidden:
+      return 403;
+    case Code::kNotFound:
+      return 404;
+    case Code::kMethodNotAllowed:
+      return 405;
+    case Code::kNotAcceptable:
+      return 406;
+    case Code::kExists:
+    case Code::kConflict:
+      return 409;
+    case Code::kGone:
+      return 410;
+    case Code::kTooLarge:
+      return 413;
+    case Code::kUnsupportedMedia:
+      return 415;
+    case Code::kInvalid:
+      return 422;
+    case Code::kTooMany:
+      return 429;
+    case Code::kInternal:
+      return 500;
+    case Code::kUnavailable:
+    case Code::kCancelled:
+      return 503;
+    case Code::kTimeout:
+      return 504;
+    case Code::kExhausted:
+      return 507;
+  }
+  return 500;
+}
+
+// The words that metav1.Status.reason knows.
+std::string_view reason_of(Code code) {
+  switch (code) {
+    case Code::kBadRequest:
+      return "BadRequest";
+    case Code::kUnauthorized:
+      return "Unauthorized";
+    case Code::kForbidden:
+      return "Forbidden";
+    case Code::kNotFound:
+      return "NotFound";
+    case Code::kMethodNotAllowed:
+      return "MethodNotAllowed";
+    case Code::kConflict:
+      return "Conflict";
+    case Code::kInvalid:
+      return "Invalid";
+    case Code::kTimeout:
+      return "Timeout";
+    case Code::kUnavailable:
+      return "ServiceUnavailable";
+    default:
+      return "InternalError";
+  }
+}
+
+Task<> reply(net::Responder& responder, int status, json::Value document) {
+  net::Response response;
+  response.status = status;
+  response.headers = {{"content-type", kJson}};
+  response.body = {share(json::serialize(document))};
+  co_return co_await responder.send(std::move(response));
+}
+
+Task<> reply_text(net::Responder& responder, std::string text) {
+  net::Response response;
+  response.headers = {{"content-type", "text/plain"}};
+  response.body = {share(std::move(text))};
+  co_return co_await responder.send(std::move(response));
+}
+
+json::Value status_of(const Error& error) {
+  return json::Object{{"kind", "Status"},
+                      {"apiVersion", "v1"},
+                      {"metadata", json::Object{}},
+                      {"status", "Failure"},
+                      {"message", error.message()},
+                      {"reason", reason_of(error.code())},
+                      {"code", http_code(error.code())}};
+}
+
+json::Value image_json(const oci::Image& image) {
+  return json::Object{{"id", image.id},
+                      {"digest", image.digest},
+                      {"name", image.name},
+                      {"sizeBytes", image.size_bytes}};
+}
+
+Result<std::optional<int64_t>> number(const net::Query& query, std::string_view name) {
+  if (!query.has(name)) return std::optional<int64_t>();
+  const std::string_view text = query.get(name);
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0) {
+    return Error(Code::kBadRequest, fmt::format("{} must be a number of at least 0", name));
+  }
+  return std::optional<int64_t>(value);
+}
+
+}  // namespace
+
+Result<LogQuery> log_query(const net::Query& query, WallTime now) {
+  LogQuery out;
+  out.follow = query.flag("follow");
+  out.timestamps = query.flag("timestamps");
+  TRY(out.tail_lines, number(query, "tailLines"));
+  TRY(out.limit_bytes, number(query, "limitBytes"));
+  TRY(const auto since, number(query, "sinceSeconds"));
+  if (since) out.since = now - std::chrono::seconds(*since);
+  if (query.has("sinceTime")) {
+    out.since = parse_rfc3339(query.get("sinceTime"));
+    if (!out.since) return Error(Code::kBadRequest, "sinceTime must be a time in RFC 3339");
+  }
+  return out;
+}
+
+Async<void> AgentServer::handle(net::Request request, net::Responder& responder) {
+  const bool allowed =
+      request.peer.uid && (*request.peer.uid == 0 || *request.peer.uid == parts_.server_uid);
+  const std::string path = request.path;
+  Result<> outcome = Error(Code::kForbidden, "only root and Atoll's server may ask the node agent");
+  if (allowed) outcome = co_await route(request, responder);
+  if (outcome || responder.answered()) co_return;
+  if (outcome.error().code() == Code::kInternal)
+    log::warn("request failed", {{"path", path}, {"error", outcome.error()}});
+  (void)co_await reply(responder, http_code(outcome.error().code()), status_of(outcome.error()));
+}
+
+Task<> AgentServer::route(net::Request& request, net::Responder& responder) {
+  std::vector<std::string> path;
+  for (std::string_view rest = std::string_view(request.path).substr(1); !rest.empty();) {
+    const size_t slash = rest.find('/');
+    auto part = net::percent_decode(rest.substr(0, slash));
+    if (!part) co_return Error(Code::kBadRequest, "the path holds a bad escape");
+    path.push_back(*std::move(part));
+    rest = slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
+  }
+  const std::string verb = path.empty() ? std::string() : path[0];
+  const bool get = request.method == "GET";
+  if (verb == "healthz" && get) co_return co_await reply_text(responder, "ok");
+  if (verb == "pods" && get) co_return co_await reply(responder, 200, pods());
+  if (verb == "stats" && get) co_return co_await reply(responder, 200, stats());
+  if (verb == "images") co_return co_await images(std::move(request), responder, std::move(path));
+  if (path.size() == 4 && verb == "containerLogs" && get) {
+    co_return co_await logs(std::move(request), responder, std::move(path));
+  }
+  if (path.size() == 4 && verb == "exec")
+    co_return co_await exec(std::move(request), responder, std::move(path));
+  if (path.size() == 4 && verb == "attach")
+    co_return co_await attach(std::move(request), responder, std::move(path));
+  co_return Error(Code::kNotFound, "the node agent has no " + request.path);
+}
+
+Result<PodWorker::Access> AgentServer::access(const std::vector<std::string>& path,
+                                              bool previous) const {
+  PodWorker* pod = parts_.pods.find(path[1], path[2]);
+  if (!pod)
+    return Error(Code::kNotFound, fmt::format("pod \"{}\" in namespace \"{}\" is not on this node",
+                                              path[2], path[1]));
+  return pod->access(path[3], previous);
+}
+
+Task<> AgentServer::logs(net::Request request, net::Responder& responder,
+                         std::vector<std::string> path) {
+  CO_TRY(const net::Query query, net::Query::parse(request.query));
+  CO_TRY(LogQuery wanted, log_query(query, parts_.timer.now()));
+  CO_TRY(PodWorker::Access found, access(path, query.flag("previous")));
+  // Before the head is sent, so that a missing file is an error and not an empty answer.
+  const auto readable = io::read_file(found.log_file, 0);
+  if (!readable && readable.error().code() == Code::kNotFound) {
+    co_return Error(Code::kNotFound, fmt::format("the log of container \"{}\" is gone", path[3]));
+  }
+  CO_TRY(auto stream, co_await responder.stream(200, {{"content-type", "text/plain"}}));
+  net::ResponseStream* const out = stream.get();
+  auto read = co_await read_log(
+      found.log_file, found.log, wanted, parts_.timer,
+      [out](std::string piece) -> Task<> { return out->write(share(std::move(piece))); });
+  if (!read) co_return read;
+  co_return co_await stream->finish();
+}
+
+Task<> AgentServer::exec(net::Request request, net::Responder& responder,
+                         std::vector<std::string> path) {
+  CO_TRY(const net::Query query, net::Query::parse(request.query));
+  CO_TRY(const PodWorker::Access found, access(path, false));
+  if (!found.running)
+    co_return Error(Code::kBadRequest, fmt::format("container \"{}\" is not running", path[3]));
+  std::vector<std::string> command;
+  for (const std::string_view word : query.all("command")) command.emplace_back(word);
+  if (command.empty())
+    co_return Error(Code::kBadRequest, "you must specify at least 1 command for the container");
+  CO_TRY(const std::string config, io::read_file(found.bundle + "/config.json"));
+  CO_TRY(const json::Value spec, json::parse(config));
+  const StreamQuery wanted = stream_query(query);
+  ExecRequest exec_request{found.id, found.bundle, exec_process(spec, command, wanted.terminal),
+                           wanted.terminal, wanted.with_stdin};
+  CO_TRY(auto session, co_await parts_.runtime.exec(std::move(exec_request)));
+  co_return co_await serve_exec(parts_.executor, std::move(request), responder, wanted,
+                                std::move(session));
+}
+
+Task<> AgentServer::attach(net::Request request, net::Responder& responder,
+                           std::vector<std::string> path) {
+  CO_TRY(const net::Query query, net::Query::parse(request.query));
+  CO_TRY(PodWorker::Access found, access(path, false));
+  if (!found.running || !found.log) {
+    co_return Error(Code::kBadRequest, fmt::format("container \"{}\" is not running", path[3]));
+  }
+  const auto close_stdin = [this, path] {
+    PodWorker* pod = parts_.pods.find(path[1], path[2]);
+    const ContainerSpec* spec = pod ? pod->spec().find(path[3]) : nullptr;
+    if (spec && json::bool_at(spec->doc, {"stdinOnce"})) pod->close_stdin(path[3]);
+  };
+  co_return co_await serve_attach(parts_.executor, std::move(request), responder,
+                                  stream_query(query), std::move(found), close_stdin);
+}
+
+Task<json::Value> AgentServer::list_images() {
+  CO_TRY(const auto all, co_await parts_.images.list());
+  json::Array out;
+  for (const oci::ImageSummary& image : all) {
+    json::Array names;
+    for (const std::string& name : image.names) names.emplace_back(name);
+    out.push_back(json::Object{{"id", image.id},
+                               {"digest", image.digest},
+                               {"names", std::move(names)},
+                               {"sizeBytes", image.size_bytes},
+                               {"inUse", image.in_use}});
+  }
+  co_return json::Value(json::Object{{"images", std::move(out)}});
+}
+
+Task<> AgentServer::images(net::Request request, net::Responder& responder,
+                           std::vector<std::string> path) {
+  CO_TRY(const net::Query query, net::Query::parse(request.query));
+  const std::string action = path.size() > 1 ? path[1] : std::string();
+  std::string ref(query.get("ref"));
+  if (request.method == "GET" && path.size() == 1) {
+    CO_TRY(json::Value list, co_await list_images());
+    co_return co_await reply(responder, 200, std::move(list));
+  }
+  if (request.method == "POST" && action == "load") {
+    CO_TRY(const auto loaded, co_await parts_.images.load_archive(request.body));
+    json::Array out;
+    for (const oci::Image& image : loaded) out.push_back(image_json(image));
+    co_return co_await reply(responder, 200, json::Object{{"images", std::move(out)}});
+  }
+  if (request.method == "DELETE") {
+    for (size_t i = 1; ref.empty() && i < path.size(); ++i) ref += (i > 1 ? "/" : "") + path[i];
+  }
+  if (ref.empty()) co_return Error(Code::kBadRequest, "name the image: ?ref=NAME");
+  if (request.method == "DELETE") {
+    CO_TRY_OK(co_await parts_.images.remove(ref));
+    co_return co_await reply(
+        responder, 200,
+        json::Object{{"kind", "Status"}, {"apiVersion", "v1"}, {"status", "Success"}});
+  }
+  if (request.method == "POST" && action == "pull") {
+    oci::PullRequest pull;
+    pull.ref = ref;
+    pull.policy = oci::PullPolicy::kAlways;
+    CO_TRY(const oci::Pulled pulled, co_await parts_.images.ensure(std::move(pull)));
+    co_return co_await reply(responder, 200, image_json(pulled.image));
+  }
+  co_return Error(Code::kMethodNotAllowed, "images know GET, POST load, POST pull and DELETE");
+}
+
+json::Value AgentServer::pods() const {
+  json::Array items;
+  for (PodWorker* pod : parts_.pods.all()) items.push_back(pod->spec().doc);
+  return json::Object{{"kind", "PodList"},
+                      {"apiVersion", "v1"},
+                      {"metadata", json::Object{}},
+                      {"items", std::move(items)}};
+}
+
+json::Value AgentServer::stats() const {
+  const std::string now = rfc3339(parts_.timer.now());
+  json::Array out;
+  for (PodWorker* pod : parts_.pods.all()) {
+    if (!parts_.cgroups) break;
+    auto usage = parts_.cgroups->usage(parts_.cgroups->path(pod->spec().uid, {}));
+    if (!usage) continue;
+    out.push_back(json::Object{
+        {"podRef",
+         json::Object{
+             {"name", pod->spec().name}, {"namespace", pod->spec().ns}, {"uid", pod->spec().uid}}},
+        {"startTime", rfc3339(pod->state().start_time)},
+        {"cpu", json::Object{{"time", now}, {"usageCoreNanoSeconds", usage->cpu_ns}}},
+        {"memory", json::Object{{"time", now}, {"workingSetBytes", usage->memory_bytes}}},
+        {"process_stats", json::Object{{"process_count", usage->processes}}}});
+  }
+  return json::Object{{"node", json::Object{{"nodeName", parts_.node_name}}},
+                      {"pods", std::move(out)}};
+}
+
+}  // namespace atl::node

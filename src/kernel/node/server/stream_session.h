@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/async/timer.h"
+#include "base/net/http.h"
+#include "kernel/node/pod/pod_worker.h"
+#include "kernel/node/runtime/runtime.h"
+
+// exec and attach over WebSocket, subprotocols v5.channel.k8s.io and v4.channel.k8s.io: each
+// message starts with a byte that names its channel: 0 stdin, 1 stdout, 2 stderr, 3 the closing
+// Status, 4 resize; in v5 255 closes a channel.
+namespace atl::node {
+
+struct StreamQuery {
+  bool with_stdin = false;
+  bool with_stdout = false;
+  bool with_stderr = false;
+  bool terminal = false;
+};
+StreamQuery stream_query(const net::Query& query);
+
+// The first of our subprotocols that the client offers; empty: none fits.
+std::string choose_subprotocol(const std::vector<std::string>& offered);
+
+// {"Width":80,"Height":24} of channel 4; nothing where malformed.
+struct TerminalSize {
+  uint16_t columns = 0;
+  uint16_t rows = 0;
+};
+std::optional<TerminalSize> parse_resize(std::string_view text);
+
+// What channel 3 carries at the end of a command.
+std::string exit_status(int code);
+
+// Serves until the command ends or the client goes away (the command is killed then).
+Task<> serve_exec(Executor executor, net::Request request, net::Responder& responder,
+                  StreamQuery query, std::unique_ptr<ExecSession> session);
+// Serves until the container ends or the client goes away (the container lives on).
+Task<> serve_attach(Executor executor, net::Request request, net::Responder& responder,
+                    StreamQuery query, PodWorker::Access access, std::function<void()> close_stdin);
+
+}  // namespace atl::node
