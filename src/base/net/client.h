@@ -27,6 +27,9 @@ struct ClientRequest {
   std::string target = "/";  // path and query, encoded
   Headers headers;
   std::string body;
+  // Set: the body, sent piece by piece as it is read (chunked; HTTP/1.1 connections only). Such a
+  // request is never tried again.
+  std::shared_ptr<BodyReader> body_stream;
 };
 
 struct ClientResponse {

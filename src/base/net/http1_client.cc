@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "base/net/body_pipe_impl.h"
 #include "base/net/fields_impl.h"
 #include "base/net/http1_client_impl.h"
@@ -42,7 +44,9 @@ std::string request_head(const ClientRequest& request, const std::string& host) 
     if (!ours) text.append(name).append(": ").append(value).append("\r\n");
   }
   if (upgrades) text.append("connection: Upgrade\r\n");
-  if (!request.body.empty() || wants_length(request.method)) {
+  if (request.body_stream) {
+    text.append("transfer-encoding: chunked\r\n");
+  } else if (!request.body.empty() || wants_length(request.method)) {
     text.append("content-length: ").append(std::to_string(request.body.size())).append("\r\n");
   }
   return text.append("\r\n");
@@ -96,6 +100,19 @@ Task<> Http1Client::write_request(std::string head, std::string body, bool* unto
   }
 }
 
+// One chunk for each piece; the server may answer before it took all of it.
+Task<> Http1Client::write_chunks(std::shared_ptr<BodyReader> body) {
+  bool untouched = false;
+  for (;;) {
+    CO_TRY(std::string piece, co_await body->read_some());
+    if (piece.empty()) break;
+    std::string size = fmt::format("{:x}\r\n", piece.size());
+    piece += "\r\n";
+    CO_TRY_OK(co_await write_request(std::move(size), std::move(piece), &untouched));
+  }
+  co_return co_await write_request("0\r\n\r\n", {}, &untouched);
+}
+
 Result<> Http1Client::take(std::string_view fresh) {
   input_.append(fresh);
   const auto used = parser_->feed(input_);
@@ -132,9 +149,10 @@ Async<Http1Client::Sent> Http1Client::send(ClientRequest request, std::string ho
   bool untouched = false;
   const auto role =
       request.method == "HEAD" ? Http1Parser::Role::kResponseToHead : Http1Parser::Role::kResponse;
-  const auto written =
+  auto written =
       co_await write_request(request_head(request, host), std::move(request.body), &untouched);
-  if (!written && untouched) co_return Sent{written.error(), true};
+  if (!written && untouched) co_return Sent{written.error(), request.body_stream == nullptr};
+  if (written && request.body_stream) written = co_await write_chunks(request.body_stream);
   // A server may refuse a body and close before it took all of it: its answer counts then.
   auto read = co_await read_head(role);
   if (!read) co_return Sent{written ? std::move(read).error() : written.error(), false};

@@ -37,6 +37,7 @@ class Http1Client final : public std::enable_shared_from_this<Http1Client> {
   Headers trailers() { return parser_->trailers(); }
 
  private:
+  Task<> write_chunks(std::shared_ptr<BodyReader> body);
   Task<> write_request(std::string head, std::string body, bool* untouched);
   Task<> read_head(Http1Parser::Role role);
   Task<> read_more();

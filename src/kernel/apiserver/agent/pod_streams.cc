@@ -218,6 +218,45 @@ class PodUpgradeHook final : public AgentHook {
   const std::string root_;
 };
 
+// nodes/<name>/proxy/...: the agent's own HTTP paths, bodies streamed both ways. Whoever may do
+// this may do everything on the node, so RBAC gives it to administrators alone.
+class NodeProxyHook final : public AgentHook {
+ public:
+  using AgentHook::AgentHook;
+  std::string_view name() const override { return "node.proxy"; }
+
+  Task<> connect(ConnectRequest request, net::Responder& responder) override {
+    net::ClientRequest onward{.method = request.http.method, .target = target_of(request)};
+    for (const std::string_view name : {"accept", "content-type"}) {
+      const std::string_view value = request.http.headers.get(name);
+      if (!value.empty()) onward.headers.add(std::string(name), std::string(value));
+    }
+    if (onward.method == "POST" || onward.method == "PUT") onward.body_stream = request.http.body;
+    CO_TRY(net::ClientResponse answer, co_await client_->send(std::move(onward), kProxyDeadline));
+    if (answer.status >= 400) {
+      CO_TRY(Error error, co_await refusal(answer.status, answer.body));
+      co_return std::move(error);
+    }
+    std::string type(answer.headers.get("content-type"));
+    CO_TRY(auto stream,
+           co_await responder.stream(answer.status, {{"content-type", std::move(type)}}));
+    for (;;) {
+      CO_TRY(std::string piece, co_await answer.body->read_some());
+      if (piece.empty()) co_return co_await stream->finish();
+      CO_TRY_OK(co_await stream->write(share(std::move(piece))));
+    }
+  }
+
+ private:
+  static constexpr Duration kProxyDeadline = std::chrono::minutes(20);  // an image may be large
+
+  static std::string target_of(const ConnectRequest& request) {
+    std::string target = request.rest.starts_with("/") ? request.rest : "/" + request.rest;
+    if (!request.http.query.empty()) target += "?" + request.http.query;
+    return target;
+  }
+};
+
 // What this server does not do says so.
 class NotOffered final : public ConnectHook {
  public:
@@ -262,7 +301,7 @@ void add_pod_streams(HookTable& hooks, const AgentOptions& options) {
   hooks.add("", "pods", "portforward", std::make_unique<NotOffered>("pods/portforward"));
   hooks.add("", "pods", "proxy", std::make_unique<NotOffered>("pods/proxy"));
   hooks.add("", "services", "proxy", std::make_unique<NotOffered>("services/proxy"));
-  hooks.add("", "nodes", "proxy", std::make_unique<NotOffered>("nodes/proxy"));
+  hooks.add("", "nodes", "proxy", std::make_unique<NodeProxyHook>(options));
 }
 
 }  // namespace atl::apiserver
