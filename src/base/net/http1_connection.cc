@@ -62,7 +62,7 @@ Async<void> Http1Connection::run() {
     co_await serve();
     if (transport_ == nullptr) co_return;  // somebody else has it now
     if (timed_out_ && phase_ == Phase::kNextRequest) break;
-    if (!closing_ && !parser_->done()) co_await discard_rest();
+    if (!closing_ && parser_ && !parser_->done()) co_await discard_rest();
   }
   const bool peer_may_send = parser_ && parser_->started() && !(parser_->done() && input_.empty());
   if (!peer_left_ && peer_may_send) co_await linger();
@@ -105,7 +105,7 @@ void Http1Connection::wake_reader() {
 }
 
 bool Http1Connection::idle() const {
-  return !draining_ && (exchange_ == nullptr || exchange_->ended());
+  return !draining_ && exchange_ == nullptr;
 }
 
 void Http1Connection::drain() {
@@ -211,16 +211,8 @@ Async<void> Http1Connection::serve() {
       "http/1 request", [exchange = exchange_, request, end = std::move(end)] {
         return exchange->run(std::move(*request));
       });
-  if (!cancel_handler_) {
-    closing_ = true;
-    exchange_.reset();
-    co_return;
-  }
+  if (!cancel_handler_) closing_ = true;
   co_await pump();
-  exchange_->body().disconnect();
-  exchange_->body().fail(Error(Code::kUnavailable, "the request is over"));
-  if (!exchange_->complete()) closing_ = true;
-  exchange_.reset();
 }
 
 void Http1Connection::pass_body() {
@@ -230,11 +222,11 @@ void Http1Connection::pass_body() {
 
 // Until the handler has ended: brings in the body, then watches the peer.
 Async<void> Http1Connection::pump() {
-  while (!exchange_->ended()) {
+  while (exchange_ != nullptr) {
     if (exchange_->upgrading()) {
       reader_parked_ = true;
       changed_.notify();
-      while (!exchange_->ended()) co_await changed_.wait();
+      while (exchange_ != nullptr) co_await changed_.wait();
       co_return;
     }
     if (timed_out_) deadline_missed();
@@ -247,7 +239,7 @@ Async<void> Http1Connection::pump() {
     }
     if (!parser_->done()) enter(Phase::kBody);
     const Read read = co_await read_more();
-    if (exchange_->ended()) {
+    if (exchange_ == nullptr) {
       peer_left_ = read == Read::kEnd || read == Read::kBroken;
       closing_ = closing_ || peer_left_;
       co_return;
@@ -258,14 +250,18 @@ Async<void> Http1Connection::pump() {
   }
 }
 
-// The handler is over. On a connection that goes on, the reader just waits for the next request.
+// The handler is over. On a connection that goes on, the reader just waits for the next request;
+// what belonged to this one is given back meanwhile.
 void Http1Connection::exchange_over() {
+  const auto exchange = std::exchange(exchange_, nullptr);
+  exchange->body().disconnect();
+  exchange->body().fail(Error(Code::kUnavailable, "the request is over"));
+  if (!exchange->complete()) closing_ = true;
+  cancel_handler_ = nullptr;
   const bool goes_on = !closing_ && !draining_ && !input_over_ && parser_->done() && input_.empty();
-  if (goes_on) {
-    enter(Phase::kNextRequest);
-  } else {
-    wake_reader();
-  }
+  if (!goes_on) return wake_reader();
+  parser_.reset();
+  enter(Phase::kNextRequest);
 }
 
 // While a request is served.
@@ -346,6 +342,7 @@ Async<void> Http1Connection::linger() {
 }
 
 Task<> Http1Connection::write(std::vector<std::string_view> pieces) {
+  if (transport_->turn_is_over()) co_await transport_->pass_turn();
   while (true) {
     CO_TRY(const size_t taken, transport_->try_write(pieces));
     drop_front(pieces, taken);

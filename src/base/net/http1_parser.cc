@@ -14,6 +14,10 @@ std::string_view view(Text text) {
   return {text.data(), text.size()};
 }
 
+// "0 CR LF CR LF". Every chunked body ends with it, so it is never wrong to wait for as many bytes;
+// and Beast aborts on a last chunk of which it first sees three and then four bytes.
+constexpr size_t kShortestLastChunk = 5;
+
 constexpr Fault kTooLarge{431, "the header is too large"};
 constexpr Fault kBroken{400, "malformed HTTP/1 message"};
 
@@ -49,6 +53,7 @@ class Parser final : public Http1Parser, private http::basic_parser<kIsRequest> 
 
   std::expected<size_t, Fault> feed(std::string_view bytes) override {
     if (bytes.empty() || done_) return 0;
+    if (at_chunk_line() && bytes.size() < kShortestLastChunk) return 0;
     started_ = true;
     input_ = bytes;
     ErrorCode error;
@@ -163,18 +168,23 @@ class Parser final : public Http1Parser, private http::basic_parser<kIsRequest> 
   }
 
   size_t on_chunk_body_impl(std::uint64_t, Text piece, ErrorCode&) override {
+    chunk_left_ -= piece.size();
     body_.append(piece.data(), piece.size());
     return piece.size();
   }
 
-  void on_chunk_header_impl(std::uint64_t, Text extensions, ErrorCode& error) override {
+  void on_chunk_header_impl(std::uint64_t size, Text extensions, ErrorCode& error) override {
+    chunk_left_ = size;
     if (extensions.size() > kChunkLineMaxBytes) refuse({400, "a chunk's line is too long"}, error);
   }
   void on_finish_impl(ErrorCode&) override {}
 
+  bool at_chunk_line() const { return head_done_ && head_.chunked && chunk_left_ == 0; }
+
   const size_t header_limit_;
   std::string_view input_;  // of the feed() that runs
   size_t head_bytes_ = 0;
+  uint64_t chunk_left_ = 0;
   size_t trailer_bytes_ = 0;
   size_t fields_ = 0;
   bool start_line_done_ = false;

@@ -255,6 +255,33 @@ TEST_F(Http1, ASlowReaderHoldsTheWriterBack) {
   });
 }
 
+TEST_F(Http1, AFastPeerDoesNotStarveOthers) {
+  Server& server = serve([this](Request request, Responder& responder) -> Async<void> {
+    if (request.path != "/flood") co_return co_await test_handler(std::move(request), responder);
+    const auto piece = share("x");
+    const auto out = co_await responder.stream(200, {});
+    // Small enough that the kernel's buffer never fills while the peer reads.
+    for (int i = 0; i < 2'000; ++i) {
+      const Result<> written = co_await (*out)->write(piece);
+      EXPECT_TRUE(written);
+      ++streamed_bytes;
+    }
+    const Result<> finished = co_await (*out)->finish();
+    EXPECT_TRUE(finished);
+  });
+  const uint16_t port = *server.listen_tcp("127.0.0.1", 0);
+  go([&]() -> Task<> {
+    const auto peer = client(plain(port));
+    CO_TRY(auto flood, co_await peer->send({.target = "/flood"}, 10s));
+    EXPECT_LT(streamed_bytes, 2'000u);  // the sender had its turn before the flood was over
+    CO_TRY(const std::string hello, co_await fetch(*peer, {.target = "/hello"}));
+    EXPECT_LT(streamed_bytes, 2'000u);
+    CO_TRY(const std::string all, co_await flood.body->read_all(10'000));
+    EXPECT_EQ(all.size(), 2'000u);
+    co_return Unit{};
+  });
+}
+
 TEST_F(Http1, UpgradesHandTheConnectionOver) {
   const uint16_t port = serve_paths();
   go([&]() -> Task<> {

@@ -120,9 +120,9 @@ void ServerImpl::accept(io::UniqueFd fd, Peer peer) {
     core_.fewer_connections.notify();
   });
   auto held = std::make_shared<io::UniqueFd>(std::move(fd));
-  core_.tasks.spawn("connection", [this, held, peer = std::move(peer), leave] {
-    return serve(std::move(*held), peer);
-  });
+  auto who = std::make_shared<Peer>(std::move(peer));
+  core_.tasks.spawn("connection",
+                    [this, held, who, leave] { return serve(std::move(*held), std::move(*who)); });
 }
 
 // TLS where it is wanted; says in `peer` who came and in `protocol` what was agreed on.

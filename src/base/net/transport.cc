@@ -7,6 +7,8 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/io/files.h"
@@ -71,7 +73,13 @@ void Transport::shutdown_write() {
   ::shutdown(socket_.fd(), SHUT_WR);
 }
 
+Async<void> Transport::pass_turn() {
+  const Executor executor = co_await asio::this_coro::executor;
+  co_await asio::post(executor, asio::use_awaitable);
+}
+
 Task<size_t> Transport::read_some(std::span<char> into) {
+  if (turn_is_over()) co_await pass_turn();
   while (true) {
     CO_TRY(const auto count, try_read(into));
     if (count) co_return *count;
@@ -80,6 +88,7 @@ Task<size_t> Transport::read_some(std::span<char> into) {
 }
 
 Task<> Transport::write_all(std::vector<std::string_view> pieces) {
+  if (turn_is_over()) co_await pass_turn();
   while (true) {
     CO_TRY(const size_t taken, try_write(pieces));
     drop_front(pieces, taken);

@@ -56,6 +56,11 @@ class Transport {
   // Says that nothing more will be written; best effort.
   virtual void shutdown_write();
 
+  // Who never has to wait, because the peer is fast, still lets others have their turn: to be asked
+  // before each operation of a loop, and where true, pass_turn() awaited.
+  bool turn_is_over() { return ++in_a_row_ % kOperationsInATurn == 0; }
+  Async<void> pass_turn();
+
   void interrupt() { socket_.interrupt(); }
   void fail(Error error) { socket_.fail(std::move(error)); }
 
@@ -65,6 +70,10 @@ class Transport {
 
  protected:
   Socket socket_;
+
+ private:
+  static constexpr uint32_t kOperationsInATurn = 16;
+  uint32_t in_a_row_ = 0;
 };
 
 class PlainTransport final : public Transport {
