@@ -13,8 +13,9 @@ namespace {
 
 std::vector<Printer> all_sorted() {
   std::vector<Printer> all;
-  for (const auto group : {common_printers(), pod_printers(), workload_printers(),
-                           network_printers(), cluster_printers(), storage_printers()}) {
+  for (const auto group :
+       {common_printers(), pod_printers(), workload_printers(), network_printers(),
+        cluster_printers(), policy_printers(), volume_printers(), storage_printers()}) {
     all.insert(all.end(), group.begin(), group.end());
   }
   std::sort(all.begin(), all.end(),

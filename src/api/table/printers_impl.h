@@ -26,9 +26,10 @@ std::span<const Printer> common_printers();  // age, containers, images, selecto
 std::span<const Printer> pod_printers();
 std::span<const Printer> workload_printers();  // apps, batch, autoscaling, policy
 std::span<const Printer> network_printers();   // services, ingresses, endpoints, policies
-std::span<const Printer>
-cluster_printers();  // nodes, events, quotas, certificates, RBAC, admission, flow control ...
-std::span<const Printer> storage_printers();
+std::span<const Printer> cluster_printers();   // nodes, events, quotas, components
+std::span<const Printer> policy_printers();  // certificates, RBAC, admission, flow control, devices
+std::span<const Printer> volume_printers();  // volumes and claims
+std::span<const Printer> storage_printers();  // classes, attachments, CSI
 
 Function find(std::string_view name);  // null where unknown
 

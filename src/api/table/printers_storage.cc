@@ -80,7 +80,7 @@ json::Value token_requests(const json::Value& driver, WallTime) {
 
 }  // namespace
 
-std::span<const Printer> storage_printers() {
+std::span<const Printer> volume_printers() {
   static constexpr Printer kPrinters[] = {
       {"persistent_volume.capacity",
        [](const json::Value& d, WallTime) {
@@ -111,6 +111,12 @@ std::span<const Printer> storage_printers() {
        }},
       {"persistent_volume_claim.volumemode",
        [](const json::Value& d, WallTime) { return spec_or_unset(d, "volumeMode"); }},
+  };
+  return kPrinters;
+}
+
+std::span<const Printer> storage_printers() {
+  static constexpr Printer kPrinters[] = {
       {"storage_class.name", class_name},
       {"storage_class.reclaimpolicy",
        [](const json::Value& d, WallTime) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
+
 #include "api/table/printers_impl.h"
 
 namespace atl::api {
@@ -167,7 +169,14 @@ struct RowCase {
   const char* want;
 };
 
-TEST(Table, RowsReadAsKubectlPrintsThem) {
+void expect_rows(std::span<const RowCase> cases) {
+  for (const RowCase& c : cases) {
+    SCOPED_TRACE(std::string(c.kind) + " " + c.document);
+    EXPECT_EQ(cells(kind(c.group, c.version, c.kind), parsed(c.document)), c.want);
+  }
+}
+
+TEST(TableRows, Workloads) {
   const RowCase cases[] = {
       {"", "v1", "Pod",
        R"({"metadata":{"name":"p","creationTimestamp":"2027-01-15T07:00:00Z"},"spec":{"nodeName":"n","containers":[{}],"readinessGates":[{"conditionType":"x"},{"conditionType":"y"}]},"status":{"phase":"Running","podIPs":[{"ip":"10.0.0.1"}],"conditions":[{"type":"x","status":"True"}]}})",
@@ -193,6 +202,24 @@ TEST(Table, RowsReadAsKubectlPrintsThem) {
       {"batch", "v1", "CronJob",
        R"({"metadata":{"name":"c"},"spec":{"schedule":"* * * * *","suspend":true},"status":{"active":[{}],"lastScheduleTime":"2027-01-15T07:59:50Z"}})",
        "c | * * * * * | <none> | true | 1 | 10s | <unknown> |  |  | <none>"},
+      {"autoscaling", "v2", "HorizontalPodAutoscaler",
+       R"({"metadata":{"name":"h"},"spec":{"scaleTargetRef":{"kind":"Deployment","name":"d"},"maxReplicas":5,"metrics":[{"type":"Resource","resource":{"name":"cpu","target":{"averageUtilization":80}}},{"type":"Pods","pods":{"target":{"averageValue":"10"}}},{"type":"External","external":{"target":{"value":"5"}}}]},"status":{"currentReplicas":2,"currentMetrics":[{"type":"Resource","resource":{"current":{"averageUtilization":20}}}]}})",
+       "h | Deployment/d | cpu: 20%/80%, <unknown>/10 + 1 more... | <unset> | 5 | 2 | <unknown>"},
+      {"autoscaling", "v1", "HorizontalPodAutoscaler",
+       R"({"metadata":{"name":"h"},"spec":{"scaleTargetRef":{"kind":"Deployment","name":"d"},"minReplicas":1,"maxReplicas":5,"targetCPUUtilizationPercentage":50}})",
+       "h | Deployment/d | cpu: <unknown>/50% | 1 | 5 | 0 | <unknown>"},
+      {"policy", "v1", "PodDisruptionBudget",
+       R"({"metadata":{"name":"p"},"spec":{"minAvailable":"50%"},"status":{"disruptionsAllowed":1}})",
+       "p | 50% | N/A | 1 | <unknown>"},
+      {"apps", "v1", "ControllerRevision",
+       R"({"metadata":{"name":"r","ownerReferences":[{"apiVersion":"apps/v1","kind":"StatefulSet","name":"s","controller":true}]},"revision":4})",
+       "r | statefulset.apps/s | 4 | <unknown>"},
+  };
+  expect_rows(cases);
+}
+
+TEST(TableRows, TheNetwork) {
+  const RowCase cases[] = {
       {"", "v1", "Service",
        R"({"metadata":{"name":"s"},"spec":{"type":"NodePort","clusterIPs":["10.96.0.9"],"ports":[{"port":80,"nodePort":30080,"protocol":"TCP"},{"port":53,"protocol":"UDP"}],"selector":{"a":"b"}}})",
        "s | NodePort | 10.96.0.9 | <none> | 80:30080/TCP,53/UDP | <unknown> | a=b"},
@@ -220,6 +247,12 @@ TEST(Table, RowsReadAsKubectlPrintsThem) {
       {"discovery.k8s.io", "v1", "EndpointSlice",
        R"({"metadata":{"name":"e"},"addressType":"IPv4","ports":[{"port":80},{"name":"x"},{}],"endpoints":[{"addresses":["1.1.1.1"]},{"addresses":["2.2.2.2"]}]})",
        "e | IPv4 | 80,x,* | 1.1.1.1,2.2.2.2 | <unknown>"},
+  };
+  expect_rows(cases);
+}
+
+TEST(TableRows, TheCluster) {
+  const RowCase cases[] = {
       {"", "v1", "Node",
        R"({"metadata":{"name":"n","labels":{"node-role.kubernetes.io/control-plane":"","kubernetes.io/role":"worker"}},"spec":{"unschedulable":true},"status":{"conditions":[{"type":"Ready","status":"True"}],"addresses":[{"type":"InternalIP","address":"10.0.0.2"}],"nodeInfo":{"kubeletVersion":"v1.36.0","kernelVersion":"6.1","architecture":"amd64","osImage":"Debian"}}})",
        "n | Ready,SchedulingDisabled | control-plane,worker | <unknown> | v1.36.0 | 10.0.0.2 | "
@@ -255,23 +288,12 @@ TEST(Table, RowsReadAsKubectlPrintsThem) {
       {"storage.k8s.io", "v1", "StorageClass",
        R"({"metadata":{"name":"s","annotations":{"storageclass.kubernetes.io/is-default-class":"true"}},"provisioner":"p"})",
        "s (default) | p | Delete | Immediate | false | <unknown>"},
-      {"autoscaling", "v2", "HorizontalPodAutoscaler", R"({"metadata":{"name":"h"},"spec":{"scaleTargetRef":{"kind":"Deployment","name":"d"},"maxReplicas":5,"metrics":[{"type":"Resource","resource":{"name":"cpu","target":{"averageUtilization":80}}},{"type":"Pods","pods":{"target":{"averageValue":"10"}}},{"type":"External","external":{"target":{"value":"5"}}}]},"status":{"currentReplicas":2,"currentMetrics":[{"type":"Resource","resource":{"current":{"averageUtilization":20}}}]}})",
-       "h | Deployment/d | cpu: 20%/80%, <unknown>/10 + 1 more... | <unset> | 5 | 2 | <unknown>"},
-      {"autoscaling", "v1", "HorizontalPodAutoscaler",
-       R"({"metadata":{"name":"h"},"spec":{"scaleTargetRef":{"kind":"Deployment","name":"d"},"minReplicas":1,"maxReplicas":5,"targetCPUUtilizationPercentage":50}})",
-       "h | Deployment/d | cpu: <unknown>/50% | 1 | 5 | 0 | <unknown>"},
-      {"policy", "v1", "PodDisruptionBudget",
-       R"({"metadata":{"name":"p"},"spec":{"minAvailable":"50%"},"status":{"disruptionsAllowed":1}})",
-       "p | 50% | N/A | 1 | <unknown>"},
       {"rbac.authorization.k8s.io", "v1", "ClusterRoleBinding",
        R"({"metadata":{"name":"b"},"roleRef":{"kind":"ClusterRole","name":"r"},"subjects":[{"kind":"User","name":"u"},{"kind":"Group","name":"g"},{"kind":"ServiceAccount","namespace":"n","name":"s"}]})",
        "b | ClusterRole/r | <unknown> | u | g | n/s"},
       {"certificates.k8s.io", "v1", "CertificateSigningRequest",
        R"({"metadata":{"name":"c"},"spec":{"signerName":"s","username":"u","expirationSeconds":3600},"status":{"conditions":[{"type":"Approved"}],"certificate":"x"}})",
        "c | <unknown> | s | u | 60m | Approved,Issued"},
-      {"apps", "v1", "ControllerRevision",
-       R"({"metadata":{"name":"r","ownerReferences":[{"apiVersion":"apps/v1","kind":"StatefulSet","name":"s","controller":true}]},"revision":4})",
-       "r | statefulset.apps/s | 4 | <unknown>"},
       {"coordination.k8s.io", "v1", "Lease",
        R"({"metadata":{"name":"l"},"spec":{"holderIdentity":"me"}})", "l | me | <unknown>"},
       {"scheduling.k8s.io", "v1", "PriorityClass",
@@ -287,10 +309,7 @@ TEST(Table, RowsReadAsKubectlPrintsThem) {
        R"({"metadata":{"name":"c"},"status":{"allocation":{},"reservedFor":[{}]}})",
        "c | allocated,reserved | <unknown>"},
   };
-  for (const RowCase& c : cases) {
-    SCOPED_TRACE(std::string(c.kind) + " " + c.document);
-    EXPECT_EQ(cells(kind(c.group, c.version, c.kind), parsed(c.document)), c.want);
-  }
+  expect_rows(cases);
 }
 
 TEST(Table, CustomColumnsFollowTheirPathsAndTypes) {
