@@ -50,7 +50,7 @@ class Kubectl:
         return cls.k("apply", "-f", "-", *arguments, input=manifest.replace("NS", cls.ns), **options)
 
     def out(self, *arguments, **options):
-        return self.k(*arguments, "-n", self.ns, **options).stdout
+        return self.k("-n", self.ns, *arguments, **options).stdout
 
     def test_apply_again_changes_nothing(self):
         self.assertIn("unchanged", self.apply(APPLICATION).stdout)
@@ -67,9 +67,10 @@ class Kubectl:
         watch = subprocess.Popen([clients.tool(f"kubectl-{self.version}"), "get", "configmaps", "-w", "-n", self.ns, "-o", "name"],
                                  env=self.atoll.environment, stdout=subprocess.PIPE, text=True)
         try:
-            self.assertIn("kube-root-ca.crt", watch.stdout.readline())
+            self.assertTrue(watch.stdout.readline().startswith("configmap/"))  # what is there already
             self.out("create", "configmap", name, "--from-literal=a=b")
-            self.assertEqual(watch.stdout.readline().strip(), f"configmap/{name}")
+            while watch.stdout.readline().strip() != f"configmap/{name}":
+                self.assertIsNone(watch.poll(), "the watch ended")
         finally:
             watch.terminate()
             watch.wait(10)
@@ -98,7 +99,7 @@ class Kubectl:
         self.assertEqual(self.out("exec", "deploy/web", "--", "/bin/busybox", "echo", "hello"), "hello\n")
         echoed = self.out("exec", "-i", "deploy/web", "--", "/bin/busybox", "cat", input="through stdin")
         self.assertEqual(echoed, "through stdin")
-        failed = self.k("exec", "deploy/web", "-n", self.ns, "--", "/bin/busybox", "sh", "-c", "exit 7", check=False)
+        failed = self.k("exec", "-n", self.ns, "deploy/web", "--", "/bin/busybox", "sh", "-c", "exit 7", check=False)
         self.assertEqual(failed.returncode, 7)
         command = f"{clients.tool(f'kubectl-{self.version}')} exec -it deploy/web -n {self.ns} -- /bin/busybox tty"
         terminal = subprocess.run(["script", "-qec", command, "/dev/null"], env=self.atoll.environment, stdout=subprocess.PIPE, text=True,
