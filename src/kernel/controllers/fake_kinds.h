@@ -25,6 +25,8 @@ class FakeKinds final : public KindSource {
     put(kReplicaSets, "ReplicaSet", true);
     put(kDeployments, "Deployment", true);
     put(kEndpointSlices, "EndpointSlice", true);
+    put(kStatefulSets, "StatefulSet", true);
+    put(kControllerRevisions, "ControllerRevision", true);
   }
   void put(api::Gvr gvr, std::string kind, bool namespaced, bool custom = false) {
     all_.push_back({gvr,

@@ -10,6 +10,7 @@
 #include "kernel/controllers/node_health.h"
 #include "kernel/controllers/replica_set.h"
 #include "kernel/controllers/service_account.h"
+#include "kernel/controllers/stateful_set.h"
 #include "kernel/controllers/taint_eviction.h"
 
 namespace atl::controllers {
@@ -44,6 +45,7 @@ void Manager::add(std::string_view name, std::string_view account, int workers, 
 void Manager::add_workloads() {
   add<DeploymentController>("deployment-controller", "deployment-controller", 5);
   add<ReplicaSetController>("replicaset-controller", "replicaset-controller", 5);
+  add<StatefulSetController>("statefulset-controller", "statefulset-controller", 5);
   add<EndpointSliceController>("endpointslice-controller", "endpointslice-controller", 5);
   add<EndpointsController>("endpoint-controller", "endpoint-controller", 5);
 }

@@ -63,6 +63,14 @@ size_t OwnWrites::pending(const api::ObjectKey& owner) const {
   return notes ? notes->created.size() : 0;
 }
 
+std::vector<std::string> OwnWrites::pending_names(const api::ObjectKey& owner) const {
+  std::vector<std::string> names;
+  const Notes* notes = find(owner);
+  if (!notes) return names;
+  for (const auto& [name, revision] : notes->created) names.push_back(name);
+  return names;
+}
+
 bool OwnWrites::was_removed(const api::ObjectKey& owner, const std::string& uid) const {
   const Notes* notes = find(owner);
   return notes && notes->removed.contains(uid);

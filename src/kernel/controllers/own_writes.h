@@ -31,6 +31,7 @@ class OwnWrites {
   void settle(const api::ObjectKey& owner, const api::Informer& cache);
   // Created, and not in the cache yet (after settle()).
   size_t pending(const api::ObjectKey& owner) const;
+  std::vector<std::string> pending_names(const api::ObjectKey& owner) const;
   bool was_removed(const api::ObjectKey& owner, const std::string& uid) const;
   // Whether the cache shows every update of ours.
   bool current(const api::ObjectKey& owner, const api::Informer& cache) const;
