@@ -1,11 +1,13 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <memory>
 #include <string>
@@ -119,5 +121,28 @@ class KeeperFixture : public testing::Test {
   std::string cgroup_;
   int keeper_ = -1;
 };
+
+inline void KeeperFixture::shell(const std::string& line) {
+  const int pid = ::fork();
+  if (pid == 0) {
+    ::execl("/bin/sh", "sh", "-c", line.c_str(), nullptr);
+    ::_exit(127);
+  }
+  ::waitpid(pid, nullptr, 0);
+}
+
+// Until the end of the stream: the fds are non-blocking.
+inline std::string KeeperFixture::read_all(int fd, Duration limit) {
+  std::string out;
+  const int ms = int(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count());
+  for (;;) {
+    pollfd wait{fd, POLLIN, 0};
+    if (::poll(&wait, 1, ms) <= 0) return out;
+    char buffer[4096];
+    const ssize_t n = ::read(fd, buffer, sizeof buffer);
+    if (n <= 0) return out;  // EIO: a terminal whose other side closed
+    out.append(buffer, size_t(n));
+  }
+}
 
 }  // namespace atl::keeper

@@ -163,6 +163,10 @@ Result<> Keeper::create(Client& client, const Packet& packet) {
 
 Result<> Keeper::run_runtime(Client& client, const Request& request, Type type) {
   Container* c = table_.find(text(request.id));
+  const bool busy = std::any_of(operations_.begin(), operations_.end(),
+                                [&](const Operation& o) { return o.id == text(request.id); });
+  if (busy)
+    return Error(Code::kConflict, "another command for this container is running; try again");
   if (!c && type == Type::kRemove) {
     reply(client.serial, request.header.request, Unit{});
     return Unit{};

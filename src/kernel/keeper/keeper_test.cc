@@ -9,29 +9,6 @@
 
 namespace atl::keeper {
 
-void KeeperFixture::shell(const std::string& line) {
-  const int pid = ::fork();
-  if (pid == 0) {
-    ::execl("/bin/sh", "sh", "-c", line.c_str(), nullptr);
-    ::_exit(127);
-  }
-  ::waitpid(pid, nullptr, 0);
-}
-
-// Until the end of the stream: the fds are non-blocking.
-std::string KeeperFixture::read_all(int fd, Duration limit) {
-  std::string out;
-  const int ms = int(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count());
-  for (;;) {
-    pollfd wait{fd, POLLIN, 0};
-    if (::poll(&wait, 1, ms) <= 0) return out;
-    char buffer[4096];
-    const ssize_t n = ::read(fd, buffer, sizeof buffer);
-    if (n <= 0) return out;  // EIO: a terminal whose other side closed
-    out.append(buffer, size_t(n));
-  }
-}
-
 namespace {
 
 // The program that an upgrade execve's is this test binary: `keeper-test FOLDER --resume FD`.

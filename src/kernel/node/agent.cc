@@ -10,6 +10,7 @@
 namespace atl::node {
 namespace {
 
+constexpr Duration kStragglers = std::chrono::seconds(10);
 const api::Gvr kPods{"", "v1", "pods"};
 const api::Gvr kServices{"", "v1", "services"};
 
@@ -80,8 +81,12 @@ Task<> Agent::recover() {
       CO_TRY_OK(co_await parts_.runtime.drop(h.key));
       continue;
     }
-    const PodSpec& spec = it->second->spec();
-    known.push_back({{spec.uid, spec.ns, spec.name, {}}, it->second->state().ip, std::move(h.fd)});
+    known.push_back({it->second->network_ref(), it->second->state().ip, std::move(h.fd)});
+  }
+  for (auto& [uid, worker] : workers_) {
+    const bool held_on = std::any_of(known.begin(), known.end(),
+                                     [&](const network::KnownPod& k) { return k.pod.uid == uid; });
+    if (!held_on && !worker->spec().host_network) worker->lost_network();
   }
   CO_TRY_OK(co_await parts_.network.recover(std::move(known)));
   CO_TRY_OK(co_await hand_out(std::move(containers)));
@@ -111,6 +116,7 @@ Task<> Agent::start() {
   listen();
   registration_.start();
   tasks_.spawn("reap", [this] { return reap_finished(); });
+  tasks_.spawn("stragglers", [this] { return remove_stragglers(); });
   tasks_.spawn("gone pods", [this] { return drop_pods_that_are_gone(); });
   co_return Unit{};
 }
@@ -162,6 +168,21 @@ Async<void> Agent::drop_pods_that_are_gone() {
   for (const api::ObjectPtr& pod : pods_->list()) alive.insert(pod->uid());
   for (auto& [uid, worker] : workers_) {
     if (!alive.contains(uid)) worker->remove_now();
+  }
+}
+
+// A container that was being made when the last agent died may appear after we have listed.
+Async<void> Agent::remove_stragglers() {
+  const bool slept = co_await parts_.seams.timer->sleep_for(kStragglers);
+  if (!slept) co_return;
+  auto containers = co_await parts_.runtime.list();
+  if (!containers) co_return;
+  for (const LiveContainer& c : *containers) {
+    const auto it = workers_.find(c.id.substr(0, c.id.find('_')));
+    if (it != workers_.end() && it->second->knows(c.id)) continue;
+    log::info("removing a container that no pod knows", {{"container", c.id}});
+    (void)co_await parts_.runtime.remove(c.id);
+    (void)co_await parts_.images.release(c.id);
   }
 }
 

@@ -56,6 +56,7 @@ class Agent final : public PodDirectory {
   void gone(const std::string& uid);
   Async<void> drop_pods_that_are_gone();
   Async<void> relist();
+  Async<void> remove_stragglers();
   void add(std::unique_ptr<PodWorker> worker);
   Async<void> reap_finished();
 

@@ -10,7 +10,8 @@ namespace atl::node {
 // Where file-system work runs: a pool, or, in simulated time, right here.
 class Offload {
  public:
-  explicit Offload(BlockingPool* pool = nullptr) : pool_(pool) {}
+  Offload() : pool_(nullptr) {}
+  explicit Offload(BlockingPool* pool) : pool_(pool) {}
 
   template <class F, class T = std::invoke_result_t<F>>
   Async<T> run(F job) const {

@@ -64,6 +64,7 @@ struct Planner {
       case Phase::kNone:
         start_when_due(spec);
         return false;
+      case Phase::kPulling:
       case Phase::kStarting:
       case Phase::kStopping:
         return false;

@@ -81,7 +81,7 @@ Async<void> PodWorker::start_container(std::string name) {
   auto started = co_await try_start(name);
   if (!started && started.error().code() == Code::kCancelled) co_return;
   ContainerState& c = state_.of(name);
-  if (!started && c.phase == Phase::kStarting) {
+  if (!started && (c.phase == Phase::kStarting || c.phase == Phase::kPulling)) {
     // A step that did not say itself how it failed.
     wait_with(name, "CreateContainerError", started.error().message(), kConfigRetry);
     note(api::EventLevel::kWarning, "Failed", "Error: " + started.error().message());
@@ -103,9 +103,12 @@ Task<> PodWorker::try_start(std::string name) {
     note(api::EventLevel::kWarning, "FailedMount", volumes.error().message());
     co_return volumes;
   }
+  state_.of(name).phase = Phase::kPulling;
   CO_TRY(const oci::Image image, co_await pull(spec));
+  // Meanwhile the pod may have been told to go; nobody waits for us then.
   if (spec_->deleting) co_return wait_with(name, {}, {}, Duration::zero()), Result<>(Unit{});
   ContainerState& c = state_.of(name);
+  c.phase = Phase::kStarting;
   c.image = image.name.empty() ? spec.image : image.name;
   c.image_id = image.status_id();
   const int attempt = c.attempt + 1;
@@ -120,8 +123,11 @@ Task<> PodWorker::try_start(std::string name) {
   }
   // On record before it exists, so that whoever comes after us knows whose it is.
   ContainerState& now = state_.of(name);
-  if (now.attempt >= 0) ++now.restarts;
-  if (now.exited) now.last = std::move(now.exited), now.exited.reset();
+  if (now.exited) {  // an attempt that never ran is no restart
+    ++now.restarts;
+    now.last = std::move(now.exited);
+    now.exited.reset();
+  }
   now.attempt = attempt;
   now.id = id;
   save();

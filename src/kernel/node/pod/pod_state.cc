@@ -60,7 +60,7 @@ json::Value to_json(const ContainerState& c) {
 
 ContainerState container_from(const json::Value& v) {
   ContainerState c;
-  c.phase = ContainerState::Phase(std::clamp<int64_t>(json::int_at(v, {"phase"}), 0, 4));
+  c.phase = ContainerState::Phase(std::clamp<int64_t>(json::int_at(v, {"phase"}), 0, 5));
   c.attempt = int(json::int_at(v, {"attempt"}, -1));
   c.restarts = int(json::int_at(v, {"restarts"}));
   c.id = json::string_at(v, {"id"});

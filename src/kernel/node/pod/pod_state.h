@@ -29,6 +29,7 @@ struct ContainerState {
     kRunning,
     kStopping,  // asked to end
     kExited,
+    kPulling,  // a task is at it, and nothing of the run exists yet
   };
   Phase phase = Phase::kNone;
   int attempt = -1;   // of the newest run; names its folder and log

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/controller/conditions.h"
 #include "kernel/node/pod/resources.h"
 
@@ -177,6 +179,23 @@ json::Value pod_status(const PodSpec& pod, const PodState& state, const StatusFa
   if (pod.generation > 0) out["observedGeneration"] = pod.generation;
   if (!state.failure_reason.empty()) out["reason"] = state.failure_reason;
   if (!state.failure_message.empty()) out["message"] = state.failure_message;
+  return out;
+}
+
+json::Array newest_conditions(const json::Array& server, const json::Array& written) {
+  json::Array out = server;
+  for (const json::Value& condition : written) {
+    const std::string_view type = json::string_at(condition, {"type"});
+    const bool ours = type == "Ready" || type == "ContainersReady" || type == "Initialized" ||
+                      type == "PodReadyToStartContainers";
+    const auto there = std::find_if(out.begin(), out.end(), [&](const json::Value& c) {
+      return json::string_at(c, {"type"}) == type;
+    });
+    if (there == out.end())
+      out.push_back(condition);
+    else if (ours)
+      *there = condition;
+  }
   return out;
 }
 

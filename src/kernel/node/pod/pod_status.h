@@ -16,6 +16,10 @@ struct StatusFacts {
 json::Value pod_status(const PodSpec& pod, const PodState& state, const StatusFacts& facts,
                        const json::Value& before);
 
+// Conditions to start from: those of others as the server has them, ours as they were written last
+// (the watch may lag).
+json::Array newest_conditions(const json::Array& server, const json::Array& written);
+
 // The merge patch that turns one status into the other; null where they are equal.
 json::Value status_patch(const json::Value& before, const json::Value& after);
 

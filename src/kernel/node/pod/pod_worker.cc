@@ -17,6 +17,7 @@ namespace {
 
 using Phase = ContainerState::Phase;
 
+constexpr Duration kGoneGrace = std::chrono::seconds(1);
 constexpr Duration kSafetyNet = std::chrono::minutes(5);
 constexpr Duration kApiRetry = std::chrono::seconds(1);
 constexpr Duration kDrainLimit = std::chrono::seconds(2);
@@ -57,7 +58,8 @@ bool PodWorker::recover() {
   last_saved_ = *text;
   // Volumes are made again from the API's objects: cheap, and they may have changed meanwhile.
   for (auto& [name, c] : state_.containers) {
-    if (c.phase == Phase::kStarting) c.phase = c.exited ? Phase::kExited : Phase::kNone;
+    if (c.phase == Phase::kStarting || c.phase == Phase::kPulling)
+      c.phase = c.exited ? Phase::kExited : Phase::kNone;
     if (c.phase == Phase::kStopping) c.phase = Phase::kRunning;
   }
   return true;
@@ -81,7 +83,6 @@ void PodWorker::adopt(LiveContainer live) {
     const bool ended = live.state == RunState::kExited;
     const bool was_ready = c.ready;
     const bool was_started = c.startup_passed;
-    const auto message = c.waiting_message;
     c.phase = Phase::kRunning;
     begin_run(spec.name, std::move(live));
     c.ready = was_ready;
@@ -108,7 +109,6 @@ void PodWorker::settle_recovery() {
                     .finished = context_.timer().now(),
                     .id = c.id};
     c.ready = false;
-    ++c.restarts;
     tasks_.spawn("release", [this, id = c.id]() -> Async<void> {
       (void)co_await context_.images.release(id);
     });
@@ -122,6 +122,7 @@ void PodWorker::mark_over() {
 
 void PodWorker::start() {
   tasks_.spawn("pod " + spec_->key(), [this] { return loop(); });
+  tasks_.spawn("status " + spec_->key(), [this] { return report(); });
   tasks_.spawn("volumes " + spec_->key(), [this] { return refresh_volumes(); });
 }
 
@@ -145,6 +146,7 @@ void PodWorker::remove_now() {
   if (!spec_->deleting) {
     auto gone = std::make_shared<PodSpec>(*spec_);
     gone->deleting = context_.timer().now();
+    gone->grace = std::min<Duration>(gone->grace, kGoneGrace);
     spec_ = gone;
   }
   poke();
@@ -206,7 +208,9 @@ Async<void> PodWorker::loop() {
 }
 
 Async<void> PodWorker::step() {
-  write_quick(folder() + "/pod.json", json::serialize(spec_->doc));
+  if (saved_spec_ != spec_) write_quick(folder() + "/pod.json", json::serialize(spec_->doc));
+  saved_spec_ = spec_;
+  restart_changed();
   PodPlan plan = plan_pod(*spec_, state_, context_.timer().now());
   if (plan.fail_deadline) {
     fail_pod("DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
@@ -235,8 +239,11 @@ Async<void> PodWorker::step() {
     co_await tear_down();
   }
   save();
-  co_await write_status();
+  status_changed();
   if (spec_->deleting && state_.torn_down) {
+    // The last word first: controllers read from it how the pod ended.
+    while ((status_due_ || reporting_) && !removed_ && !tasks_.stopping())
+      co_await status_news_.wait();
     auto gone = co_await delete_from_api();
     if (gone) {
       co_await forget();
@@ -271,11 +278,7 @@ void PodWorker::fail_pod(std::string reason, std::string message) {
   state_.failure_message = std::move(message);
 }
 
-Task<> PodWorker::set_up_network() {
-  if (spec_->host_network) {
-    state_.network_ready = true;
-    co_return Unit{};
-  }
+network::PodRef PodWorker::network_ref() const {
   network::PodRef ref{spec_->uid, spec_->ns, spec_->name, {}};
   for (const ContainerSpec& c : spec_->containers) {
     for (const json::Value& port : json::array_at(c.doc, {"ports"})) {
@@ -287,7 +290,32 @@ Task<> PodWorker::set_up_network() {
            uint16_t(host), uint16_t(json::int_at(port, {"containerPort"}))});
     }
   }
-  CO_TRY(network::Attachment attachment, co_await context_.network.attach(std::move(ref)));
+  return ref;
+}
+
+bool PodWorker::knows(const std::string& id) const {
+  if (by_id_.contains(id)) return true;
+  return std::any_of(state_.containers.begin(), state_.containers.end(),
+                     [&](const auto& entry) { return entry.second.id == id; });
+}
+
+// The image of a running container is the one field of it that a pod's owner may change.
+void PodWorker::restart_changed() {
+  if (spec_->deleting) return;
+  for (const auto& [name, run] : runs_) {
+    const ContainerSpec* spec = spec_->find(name);
+    if (!spec || run->exited || spec->image == json::string_at(run->container, {"image"})) continue;
+    condemn(name, run, "Container " + name + " definition changed, will be restarted",
+            std::nullopt);
+  }
+}
+
+Task<> PodWorker::set_up_network() {
+  if (spec_->host_network) {
+    state_.network_ready = true;
+    co_return Unit{};
+  }
+  CO_TRY(network::Attachment attachment, co_await context_.network.attach(network_ref()));
   CO_TRY_OK(co_await context_.runtime.hold(spec_->uid, attachment.netns.get()));
   state_.ip = attachment.ip;
   state_.network_ready = true;
@@ -321,32 +349,16 @@ Async<void> PodWorker::tear_down() {
   state_.torn_down = true;
 }
 
-Async<void> PodWorker::write_status() {
-  if (removed_ || over_) co_return;
+Task<> PodWorker::write_status() {
+  if (removed_ || over_) co_return Unit{};
   const json::Value before = last_written_.is_null() ? json::Value(json::Object{}) : last_written_;
-  // Conditions of others come from the newest object, ours from what was written last.
   json::Value base = json::object_at(spec_->doc, {"status"});
-  if (json::find(before, {"conditions"})) {
-    json::Array merged = json::array_at(base, {"conditions"});
-    for (const json::Value& ours : json::array_at(before, {"conditions"})) {
-      bool found = false;
-      for (json::Value& theirs : merged) {
-        if (json::string_at(theirs, {"type"}) != json::string_at(ours, {"type"})) continue;
-        const std::string_view type = json::string_at(ours, {"type"});
-        if (type == "Ready" || type == "ContainersReady" || type == "Initialized" ||
-            type == "PodReadyToStartContainers") {
-          theirs = ours;
-        }
-        found = true;
-      }
-      if (!found) merged.push_back(ours);
-    }
-    base.as_object()["conditions"] = std::move(merged);
-  }
+  base.as_object()["conditions"] = newest_conditions(json::array_at(base, {"conditions"}),
+                                                     json::array_at(before, {"conditions"}));
   const json::Value after =
       pod_status(*spec_, state_, {context_.network.node_address(), context_.timer().now()}, base);
   json::Value patch = status_patch(before, after);
-  if (patch.is_null()) co_return;
+  if (patch.is_null()) co_return Unit{};
   json::Object document{{"metadata", json::Object{{"uid", spec_->uid}}},
                         {"status", std::move(patch)}};
   api::PatchOptions options;
@@ -360,18 +372,39 @@ Async<void> PodWorker::write_status() {
       if (!json::find(after, {gone})) merged.as_object().erase(gone);
     }
     last_written_ = std::move(merged);
-    co_return;
+    co_return Unit{};
   }
+  // Gone, or another pod of this name: the watch tells which.
   const Code code = written.error().code();
-  if (code == Code::kNotFound || code == Code::kConflict) {
-    // Gone, or another pod of this name: the watch tells which.
-    if (code == Code::kNotFound) remove_now();
-    co_return;
+  if (code == Code::kNotFound) remove_now();
+  if (code == Code::kNotFound || code == Code::kConflict) co_return Unit{};
+  co_return std::move(written).error();
+}
+
+void PodWorker::status_changed() {
+  status_due_ = true;
+  status_news_.notify();
+}
+
+Async<void> PodWorker::report() {
+  while (!tasks_.stopping()) {
+    if (!status_due_) {
+      co_await status_news_.wait();
+      continue;
+    }
+    status_due_ = false;
+    reporting_ = true;
+    auto written = co_await write_status();
+    reporting_ = false;
+    if (!written) {
+      log::warn("pod status cannot be written; trying again",
+                {{"pod", spec_->key()}, {"error", written.error()}});
+      status_due_ = true;
+      const bool slept = co_await context_.timer().sleep_for(kApiRetry);
+      if (!slept) co_return;
+    }
+    status_news_.notify();
   }
-  log::warn("pod status cannot be written; trying again",
-            {{"pod", spec_->key()}, {"error", written.error()}});
-  co_await news_.wait_for(context_.timer(), kApiRetry);
-  poked_ = true;
 }
 
 Task<> PodWorker::delete_from_api() {

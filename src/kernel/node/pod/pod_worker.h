@@ -36,6 +36,9 @@ class PodWorker {
   // unseen.
   void settle_recovery();
 
+  // The keeper holds no namespace for it any more: a new one is made.
+  void lost_network() { state_.network_ready = false; }
+
   // The pod ended before this node knew it: nothing is run, only its deletion is carried out.
   void mark_over();
 
@@ -55,6 +58,9 @@ class PodWorker {
   const PodState& state() const { return state_; }
   std::vector<std::string> container_ids() const;
   std::string pod_ip() const;
+  network::PodRef network_ref() const;
+  // Whether a container of the runtime belongs to this pod's present.
+  bool knows(const std::string& id) const;
 
   // For logs, exec and attach.
   struct Access {
@@ -97,10 +103,14 @@ class PodWorker {
   Async<void> loop();
   Async<void> step();
   void carry_out(const PodPlan& plan);
+  void restart_changed();
   void poke();
   bool cleaning() const;
   Async<void> tear_down();
-  Async<void> write_status();
+  // A task of its own, so that an API that does not answer holds up no container.
+  Async<void> report();
+  Task<> write_status();
+  void status_changed();
   Task<> delete_from_api();
   Task<> set_up_network();
   Async<void> forget();
@@ -166,7 +176,11 @@ class PodWorker {
   bool finished_ = false;
   bool poked_ = true;
   std::string last_saved_;
+  PodSpecPtr saved_spec_;
   json::Value last_written_;  // status
+  bool status_due_ = false;
+  bool reporting_ = false;
+  Event status_news_;  // due, or written
   std::function<void()> on_finished_;
   Event news_;
   TaskGroup tasks_;

@@ -79,7 +79,8 @@ Async<void> KeeperLink::run() {
       was_connected_ = true;
       co_await read_until_closed();
     }
-    log::warn("the keeper's connection ended; connecting again", {{"socket", path_}});
+    if (!tasks_.stopping())
+      log::warn("the keeper's connection ended; connecting again", {{"socket", path_}});
     socket_.reset();
     fail_all();
   }

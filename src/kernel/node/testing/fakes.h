@@ -1,0 +1,242 @@
+#pragma once
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "kernel/network/pod_network.h"
+#include "kernel/node/probe/action.h"
+#include "kernel/node/runtime/runtime.h"
+#include "oci/image_store.h"
+
+// Stand-ins for what lies below the agent, for tests in virtual time. They outlive agents, as the
+// real ones do.
+namespace atl::node {
+
+// Containers that run until a test says otherwise, or until they get a signal they obey.
+class FakeRuntime final : public Runtime {
+ public:
+  explicit FakeRuntime(Timer& timer) : timer_(timer) {}
+
+  struct Container {
+    RunState state = RunState::kCreated;
+    json::Value spec;
+    WallTime started{};
+    ExitStatus exit;
+    std::vector<int> signals;
+    io::UniqueFd out;  // write end of its stdout
+    io::UniqueFd read_end;
+  };
+  std::map<std::string, Container> containers;
+  std::map<std::string, io::UniqueFd> fds;
+  std::set<std::string> ignore_term;  // containers (by name in the id) that only SIGKILL ends
+  std::map<std::string, Error> create_errors;  // by container name: what create says
+  std::vector<std::string> history;            // "create web", "start web", "remove web" …
+
+  static std::string name_of(const std::string& id) {
+    const size_t first = id.find('_');
+    return id.substr(first + 1, id.rfind('_') - first - 1);
+  }
+  // The id of the newest run of a container; empty where there is none.
+  std::string find(const std::string& name) const {
+    std::string found;
+    for (const auto& [id, c] : containers) {
+      if (name_of(id) == name && c.state != RunState::kExited) found = id;
+    }
+    return found;
+  }
+  void end(const std::string& name, int code, int signal = 0) {
+    const std::string id = find(name);
+    if (id.empty()) return;
+    Container& c = containers[id];
+    c.state = RunState::kExited;
+    c.exit = {signal ? 128 + signal : code, signal, false, false, timer_.now()};
+    c.out.reset();
+    if (exit_) exit_(id, c.exit);
+  }
+  void forget_agent() { exit_ = nullptr; }
+
+  Task<std::vector<LiveContainer>> list() override {
+    std::vector<LiveContainer> out;
+    for (auto& [id, c] : containers) {
+      LiveContainer live{id, c.state, 1000, c.started, c.exit, {}, {}, {}, {}};
+      live.stdout_pipe.reset(::fcntl(c.read_end.get(), F_DUPFD_CLOEXEC, 3));
+      out.push_back(std::move(live));
+    }
+    co_return std::move(out);
+  }
+  Task<LiveContainer> create(CreateRequest request) override {
+    const std::string name = name_of(request.id);
+    history.push_back("create " + name);
+    if (const auto it = create_errors.find(name); it != create_errors.end()) co_return it->second;
+    Container& c = containers[request.id];
+    c.spec = std::move(request.spec);
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) co_return Error(Code::kExhausted, "pipe");
+    c.read_end.reset(ends[0]), c.out.reset(ends[1]);
+    LiveContainer live{request.id, RunState::kCreated, 1000, {}, {}, {}, {}, {}, {}};
+    live.stdout_pipe.reset(::fcntl(ends[0], F_DUPFD_CLOEXEC, 3));
+    co_return std::move(live);
+  }
+  Task<> start(std::string id) override {
+    history.push_back("start " + name_of(id));
+    const auto it = containers.find(id);
+    if (it == containers.end()) co_return Error(Code::kNotFound, "no such container");
+    it->second.state = RunState::kRunning;
+    it->second.started = timer_.now();
+    co_return Unit{};
+  }
+  Task<> signal(std::string id, int number) override {
+    const auto it = containers.find(id);
+    if (it == containers.end() || it->second.state == RunState::kExited) co_return Unit{};
+    it->second.signals.push_back(number);
+    if (number == 9)
+      end(name_of(id), 0, 9);
+    else if (!ignore_term.contains(name_of(id)))
+      end(name_of(id), 0, 0);
+    co_return Unit{};
+  }
+  Task<> remove(std::string id) override {
+    if (containers.erase(id)) history.push_back("remove " + name_of(id));
+    co_return Unit{};
+  }
+  Task<> close_stdin(std::string) override { co_return Unit{}; }
+  Task<std::unique_ptr<ExecSession>> exec(ExecRequest) override {
+    co_return Error(Code::kMethodNotAllowed, "no exec here");
+  }
+  Task<> hold(std::string key, int fd) override {
+    fds[key].reset(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    co_return Unit{};
+  }
+  Task<> drop(std::string key) override {
+    fds.erase(key);
+    co_return Unit{};
+  }
+  Task<std::vector<Held>> held() override {
+    std::vector<Held> out;
+    for (auto& [key, fd] : fds)
+      out.push_back({key, io::UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3))});
+    co_return std::move(out);
+  }
+  void on_exit(std::function<void(const std::string&, const ExitStatus&)> handler) override {
+    exit_ = std::move(handler);
+  }
+  void on_reconnect(std::function<void()>) override {}
+
+ private:
+  Timer& timer_;
+  std::function<void(const std::string&, const ExitStatus&)> exit_;
+};
+
+class FakeImages final : public oci::ImageStore {
+ public:
+  std::map<std::string, oci::Image> here;      // by ref
+  std::map<std::string, oci::Image> registry;  // what a pull finds
+  std::map<std::string, std::string> holders;  // holder → image id
+
+  static oci::Image image(const std::string& ref) {
+    oci::Image out;
+    out.id = "sha256:" + ref, out.digest = "sha256:d" + ref, out.name = ref;
+    out.config.command = {"/bin/run"};
+    return out;
+  }
+  Task<oci::Pulled> ensure(oci::PullRequest request) override {
+    if (const auto it = here.find(request.ref); it != here.end())
+      co_return oci::Pulled{it->second, true};
+    const auto it = registry.find(request.ref);
+    if (it == registry.end() || request.policy == oci::PullPolicy::kNever) {
+      co_return Error(Code::kNotFound, "manifest unknown: " + request.ref);
+    }
+    here[request.ref] = it->second;
+    co_return oci::Pulled{it->second, false};
+  }
+  Task<oci::Image> find(std::string ref) override {
+    const auto it = here.find(ref);
+    if (it == here.end()) co_return Error(Code::kNotFound, ref);
+    co_return it->second;
+  }
+  Task<std::vector<oci::Image>> load_archive(std::shared_ptr<net::BodyReader>) override {
+    co_return std::vector<oci::Image>();
+  }
+  Task<std::vector<oci::ImageSummary>> list() override {
+    co_return std::vector<oci::ImageSummary>();
+  }
+  Task<> remove(std::string) override { co_return Unit{}; }
+  Task<oci::LayerMounts> hold(std::string image_id, std::string holder) override {
+    holders[holder] = image_id;
+    co_return oci::LayerMounts{{"/nonexistent-layer"}};
+  }
+  Task<> release(std::string holder) override {
+    holders.erase(holder);
+    co_return Unit{};
+  }
+  Task<> keep_only(std::vector<std::string> keep) override {
+    std::erase_if(holders, [&](const auto& h) {
+      return std::find(keep.begin(), keep.end(), h.first) == keep.end();
+    });
+    co_return Unit{};
+  }
+  Task<> pin(std::string, bool) override { co_return Unit{}; }
+};
+
+class FakeNetwork final : public network::PodNetwork {
+ public:
+  std::map<std::string, std::string> attached;  // uid → ip
+  std::vector<std::string> recovered;
+  std::vector<std::string> drained;
+  std::optional<Error> attach_error;
+
+  Task<> recover(std::vector<network::KnownPod> pods) override {
+    for (const network::KnownPod& p : pods) recovered.push_back(p.pod.name + " " + p.ip);
+    co_return Unit{};
+  }
+  Task<network::Attachment> attach(network::PodRef pod) override {
+    if (attach_error) co_return *attach_error;
+    std::string& ip = attached[pod.uid];
+    if (ip.empty()) ip = "10.42.0." + std::to_string(1 + attached.size());
+    network::Attachment out;
+    out.netns.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    out.ip = ip;
+    co_return std::move(out);
+  }
+  Task<> drain(std::string uid, Duration) override {
+    drained.push_back(uid);
+    co_return Unit{};
+  }
+  Task<> detach(std::string uid) override {
+    attached.erase(uid);
+    co_return Unit{};
+  }
+  std::string node_address() const override { return "192.0.2.1"; }
+  std::string dns_address() const override { return "169.254.20.1"; }
+};
+
+// Probes and hooks answer what the test says; success otherwise.
+class FakeActions final : public ActionRunner {
+ public:
+  explicit FakeActions(Timer& timer) : timer_(timer) {}
+  std::map<std::string, bool> healthy;  // by the action's httpGet path
+  std::vector<std::string> calls;
+
+  Task<> run(json::Value action, ActionTarget, Duration) override {
+    const std::string path(json::string_at(action, {"httpGet", "path"}));
+    calls.push_back(path);
+    if (const json::Value* sleep = json::find(action, {"sleep"})) {
+      co_await timer_.sleep_for(std::chrono::seconds(json::int_at(*sleep, {"seconds"})));
+    }
+    const auto it = healthy.find(path);
+    if (it != healthy.end() && !it->second)
+      co_return Error(Code::kUnavailable, "HTTP probe failed with statuscode: 500");
+    co_return Unit{};
+  }
+
+ private:
+  Timer& timer_;
+};
+
+}  // namespace atl::node
