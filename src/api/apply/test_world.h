@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "api/apply/apply.h"
+#include "api/apply/test_kind.h"
 #include "api/schema/kind.h"
 #include "api/schema/test_schema.h"
 
@@ -31,19 +32,9 @@ inline const Schema& builtin(std::string_view group, std::string_view version,
   return *found->schema;
 }
 
-// A made-up kind with every merge rule. As in a custom resource, nothing is implied.
 inline const Schema& world() {
   static SchemaSet set;
-  static const Schema* schema = test_schema(set, parsed(R"({
-    "apiVersion": "string", "kind": "string", "metadata": "object",
-    "spec": {"replicas": "integer", "name": "string", "struct": {"a": "integer", "b": "string"},
-      "atomicStruct": {"$": "atomic", "a": "integer", "b": "string"},
-      "map": {"*": "string"}, "atomicMap": {"$": "atomic", "*": "string"}, "mapOfStructs": {"*": {"x": "integer", "y": "integer"}},
-      "set": ["set", "string"], "atomicList": ["string"],
-      "items": ["map", "name", {"name": "string", "value": "string", "other": "string", "sub": ["set", "string"]}],
-      "ports": ["map", "port,protocol", {"port": "integer", "protocol": {"$type": "string", "$default": "TCP"}, "name": "string"}],
-      "open": "any"},
-    "status": {"phase": "string", "ready": "integer"}})"));
+  static const Schema* schema = test_schema(set, parsed(kWorldSchema));
   return *schema;
 }
 
