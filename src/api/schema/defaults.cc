@@ -50,43 +50,72 @@ void canonical_quantity(json::Value& value, bool in_list) {
   value = json::Value(json::String(amount.text()));
 }
 
-void default_object(const Schema& schema, json::Object& object) {
-  for (const auto& [name, property] : schema.properties) {
-    auto it = object.find(name);
-    if (it != object.end() && stands_for_nothing(property, it->value())) {
-      object.erase(it);
-      it = object.end();
-    }
-    if (it == object.end()) {
-      const json::Value* fallback = property.fallback();
-      if (!fallback) continue;
-      it = object.emplace(name, *fallback).first;
-    }
-    apply_defaults(*property.schema, it->value());
+// About how much memory a copy takes.
+size_t weight(const json::Value& value) {
+  size_t bytes = sizeof(json::Value);
+  if (const json::String* text = value.if_string()) bytes += text->size();
+  if (const json::Array* array = value.if_array()) {
+    for (const json::Value& item : *array) bytes += weight(item);
+  } else if (const json::Object* object = value.if_object()) {
+    for (const auto& pair : *object) bytes += pair.key().size() + weight(pair.value());
   }
-  if (!schema.additional) return;
-  for (auto& pair : object) {
-    if (schema.property(pair.key())) continue;
-    if (schema.additional->wire == WireType::kQuantity) {
-      canonical_quantity(pair.value(), /*in_list=*/true);
-    } else {
-      apply_defaults(*schema.additional, pair.value());
-    }
-  }
+  return bytes;
 }
+
+// Recursion is bounded by the depth of the document, which json::parse() bounds, and by the depth
+// of defaults, which are finite. What defaults add is bounded as well: a list of a million empty
+// items must not become gigabytes. Such a document is refused for its size later.
+class Defaulter {
+ public:
+  void value(const Schema& schema, json::Value& value) {
+    if (schema.wire == WireType::kQuantity) {
+      canonical_quantity(value, /*in_list=*/false);
+    } else if (json::Object* object = value.if_object()) {
+      members(schema.holds_schema() ? *schema.items : schema, *object);
+    } else if (json::Array* array = value.if_array(); array && schema.items) {
+      for (json::Value& item : *array) this->value(*schema.items, item);
+    }
+  }
+
+ private:
+  static constexpr size_t kAddedBytesMax = 64 * 1024 * 1024;
+
+  void members(const Schema& schema, json::Object& object) {
+    for (const auto& [name, property] : schema.properties) {
+      auto it = object.find(name);
+      if (it != object.end() && stands_for_nothing(property, it->value())) {
+        object.erase(it);
+        it = object.end();
+      }
+      if (it == object.end()) {
+        const json::Value* fallback = property.fallback();
+        if (!fallback || added_ > kAddedBytesMax) continue;
+        added_ += name.size() + weight(*fallback);
+        it = object.emplace(name, *fallback).first;
+      }
+      value(*property.schema, it->value());
+    }
+    if (schema.additional) entries(schema, object);
+  }
+
+  void entries(const Schema& schema, json::Object& object) {
+    for (auto& pair : object) {
+      if (schema.property(pair.key())) continue;
+      if (schema.additional->wire == WireType::kQuantity) {
+        canonical_quantity(pair.value(), /*in_list=*/true);
+      } else {
+        value(*schema.additional, pair.value());
+      }
+    }
+  }
+
+  size_t added_ = 0;
+};
 
 }  // namespace
 
-// Recursion is bounded by the depth of the document, which json::parse() bounds, and by the depth
-// of defaults, which are finite.
 void apply_defaults(const Schema& schema, json::Value& document) {
-  if (schema.wire == WireType::kQuantity) {
-    canonical_quantity(document, /*in_list=*/false);
-  } else if (json::Object* object = document.if_object()) {
-    default_object(schema.holds_schema() ? *schema.items : schema, *object);
-  } else if (json::Array* array = document.if_array(); array && schema.items) {
-    for (json::Value& item : *array) apply_defaults(*schema.items, item);
-  }
+  Defaulter().value(schema, document);
 }
 
 }  // namespace atl::api

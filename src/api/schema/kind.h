@@ -109,9 +109,12 @@ Result<const Schema*> parse_structural(SchemaSet& set, const json::Value& open_a
 // references.
 json::Value to_openapi(const Schema& schema);
 
-// Fills in defaults; only where the parent exists. Never below metadata.
+// Brings a document into the form that is kept: fills in defaults where the parent exists, removes
+// nulls and empty values that stand for none, writes amounts in canonical form. Adds 64 MiB at
+// most.
 void apply_defaults(const Schema& schema, json::Value& document);
-// Removes fields that the schema does not know; appends their dotted paths where asked for.
+// Removes fields that the schema does not know; appends the dotted paths of up to 100 where asked
+// for.
 void prune(const Schema& schema, json::Value& document,
            std::vector<std::string>* unknown = nullptr);
 

@@ -5,6 +5,8 @@
 namespace atl::api {
 namespace {
 
+constexpr size_t kUnknownMax = 100;  // fields that are told; all are removed
+
 // Walks a document beside its schema. The path is written only where somebody wants it.
 class Pruner {
  public:
@@ -42,10 +44,10 @@ class Pruner {
       }
     }
     for (const std::string& key : gone) {
-      if (unknown_) {
+      if (unknown_ && unknown_->size() < kUnknownMax) {
         const size_t length = path_.size();
         step(key);
-        unknown_->push_back(path_);
+        unknown_->push_back(json::short_path(path_));
         path_.resize(length);
       }
       object.erase(key);

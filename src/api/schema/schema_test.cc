@@ -113,6 +113,21 @@ TEST(Defaults, AreStableWhenAppliedTwice) {
   EXPECT_EQ(json::int_at(once, {"spec", "replicas"}), 1);
 }
 
+TEST(Defaults, WhatTheyAddIsBounded) {
+  SchemaSet set;
+  const auto schema = parse_structural(
+      set,
+      tree(R"({"type":"object","properties":{"l":{"type":"array","items":{"type":"object",
+      "properties":{"x":{"type":"string","default":")" +
+           std::string(100'000, 'x') + R"("}}}}}})"),
+      "s");
+  ASSERT_TRUE(schema) << schema.error().message();
+  json::Value document;
+  json::set(document, {"l"}, json::Array(10'000, json::Value(json::Object())));
+  apply_defaults(**schema, document);
+  EXPECT_LT(json::serialize(document).size(), 70u << 20);
+}
+
 TEST(Defaults, QuantitiesAreCanonical) {
   json::Value pod = tree(R"({"spec":{"containers":[{"name":"c","resources":{"limits":
       {"a":1,"b":"1000m","c":"1024Mi","d":"0.5","e":"100.5m","f":"8Ei","g":"x","h":0.1}}}],"volumes":[{"name":"v","emptyDir":{"sizeLimit":"2048Ki"}}]}})");

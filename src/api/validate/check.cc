@@ -311,51 +311,72 @@ class Checker {
                          : fmt::format("must be {}", relation);
   }
 
-  void junctors(const Schema& schema, const json::Value& value) {
-    const auto passes = [&](const Schema& part) {
-      Checker inner(path_);
-      inner.value(part, value);
-      return inner.findings_.empty();
-    };
-    const json::Value nothing("");
-    if (!schema.any_of.empty() && std::none_of(schema.any_of.begin(), schema.any_of.end(),
-                                               [&](const Schema* s) { return passes(*s); })) {
-      add(invalid_value(
-          path_, nothing,
-          fmt::format("{} must validate at least one schema (anyOf)", quoted(path_))));
-      this->value(*schema.any_of.front(), value);
-    }
-    if (!schema.one_of.empty()) {
-      const auto count = std::count_if(schema.one_of.begin(), schema.one_of.end(),
-                                       [&](const Schema* s) { return passes(*s); });
-      if (count != 1) {
-        const std::string found =
-            count == 0 ? "Found none valid" : fmt::format("Found {} valid alternatives", count);
-        add(invalid_value(path_, nothing,
-                          fmt::format("{} must validate one and only one schema (oneOf). {}",
-                                      quoted(path_), found)));
-      }
-    }
-    size_t good = 0;
-    for (const Schema* part : schema.all_of) {
-      const size_t before = findings_.size();
-      this->value(*part, value);
-      good += findings_.size() == before;
-    }
-    if (good != schema.all_of.size()) {
-      add(invalid_value(path_, nothing,
-                        fmt::format("{} must validate all the schemas (allOf){}", quoted(path_),
-                                    good == 0 ? ". None validated" : "")));
-    }
-    if (schema.not_schema && passes(*schema.not_schema)) {
-      add(invalid_value(path_, nothing,
-                        fmt::format("{} must not validate the schema (not)", quoted(path_))));
-    }
+  // Every branch is looked at once, whatever it finds: nested branches must not multiply.
+  Findings branch(const Schema& part, const json::Value& value) {
+    Checker inner(path_);
+    inner.value(part, value);
+    return inner.release();
   }
 
-  std::string in_body() const { return path_.empty() ? "" : path_ + " in body"; }
+  void junctors(const Schema& schema, const json::Value& value) {
+    any_of(schema, value);
+    one_of(schema, value);
+    size_t good = 0;
+    for (const Schema* part : schema.all_of) {
+      const Findings found = branch(*part, value);
+      good += found.empty();
+      add_all(found);
+    }
+    if (good != schema.all_of.size()) {
+      unfit(fmt::format("must validate all the schemas (allOf){}",
+                        good == 0 ? ". None validated" : ""));
+    }
+    if (schema.not_schema && branch(*schema.not_schema, value).empty())
+      unfit("must not validate the schema (not)");
+  }
+
+  void any_of(const Schema& schema, const json::Value& value) {
+    Findings first;
+    for (const Schema* part : schema.any_of) {
+      Findings found = branch(*part, value);
+      if (found.empty()) return;
+      if (first.empty()) first = std::move(found);
+    }
+    if (schema.any_of.empty()) return;
+    unfit("must validate at least one schema (anyOf)");
+    add_all(first);
+  }
+
+  void one_of(const Schema& schema, const json::Value& value) {
+    if (schema.one_of.empty()) return;
+    size_t good = 0;
+    Findings first;
+    for (const Schema* part : schema.one_of) {
+      Findings found = branch(*part, value);
+      if (found.empty())
+        ++good;
+      else if (first.empty())
+        first = std::move(found);
+    }
+    if (good == 1) return;
+    unfit(fmt::format(
+        "must validate one and only one schema (oneOf). {}",
+        good == 0 ? "Found none valid" : fmt::format("Found {} valid alternatives", good)));
+    if (good == 0) add_all(first);
+  }
+
+  void unfit(std::string_view what) {
+    add(invalid_value(path_, json::Value(""), fmt::format("{} {}", quoted(path_), what)));
+  }
+  void add_all(const Findings& findings) {
+    for (const Cause& finding : findings) add(finding);
+  }
+
+  std::string in_body() const { return path_.empty() ? "" : json::short_path(path_) + " in body"; }
   void add(Cause cause) {
-    if (findings_.size() < kFindingsMax) findings_.push_back(std::move(cause));
+    if (findings_.size() >= kFindingsMax) return;
+    cause.field = json::short_path(std::move(cause.field));
+    findings_.push_back(std::move(cause));
   }
 
   // How a name stands in a path: spec.name, or limits[cpu] for the keys of maps.

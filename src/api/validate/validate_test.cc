@@ -138,6 +138,15 @@ TEST(CheckSchema, JunctorsOfCustomKinds) {
       ElementsAre("spec: Invalid value: \"\": \"spec\" must not validate the schema (not)"));
 }
 
+TEST(CheckSchema, NestedBranchesDoNotMultiply) {
+  // 2^60 evaluations where each level looked at its branch twice.
+  std::vector<Schema> levels(60, custom(SchemaType::kAny));
+  levels.back().required = {"missing"};
+  for (size_t i = 0; i + 1 < levels.size(); ++i)
+    (i % 2 == 0 ? levels[i].any_of : levels[i].all_of) = {&levels[i + 1]};
+  EXPECT_FALSE(check_schema(levels.front(), tree(R"({"a":1})"), "spec").empty());
+}
+
 TEST(CheckSchema, FindingsAreBounded) {
   Schema text = custom(SchemaType::kString);
   Schema list = custom(SchemaType::kArray);

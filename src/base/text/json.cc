@@ -5,12 +5,22 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <unordered_set>
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_stack.hpp>
 
 namespace atl::json {
+
+std::string short_path(std::string path) {
+  if (path.size() <= kPathBytesMax) return path;
+  size_t end = kPathBytesMax;
+  while (end > 0 && (uint8_t(path[end]) & 0xc0) == 0x80) --end;  // between characters
+  path.resize(end);
+  return path + "...";
+}
+
 namespace {
 
 // Boost.JSON's event parser with two additions: positions of errors and keys that stand twice.
@@ -66,14 +76,14 @@ class TreeHandler {
  private:
   struct Frame {
     bool object;
-    std::vector<std::string> keys;  // sorted
-    std::string current;            // key, or index in an array
+    std::unordered_set<std::string> keys;
+    std::string current;  // key, or index in an array
     size_t index = 0;
   };
 
   bool enter(bool object) {
     item();
-    if (duplicates_) frames_.push_back({object, {}, {}, 0});
+    if (duplicates_) frames_.push_back({.object = object, .keys = {}, .current = {}});
     return true;
   }
   void leave() {
@@ -84,12 +94,9 @@ class TreeHandler {
   }
   void note_key(std::string key) {
     Frame& frame = frames_.back();
-    const auto at = std::lower_bound(frame.keys.begin(), frame.keys.end(), key);
     frame.current = key;
-    if (at != frame.keys.end() && *at == key) {
-      duplicates_->push_back(path());
-    } else {
-      frame.keys.insert(at, std::move(key));
+    if (!frame.keys.insert(std::move(key)).second && duplicates_->size() < kDuplicatesMax) {
+      duplicates_->push_back(short_path(path()));
     }
   }
   std::string path() const {

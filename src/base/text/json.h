@@ -25,6 +25,11 @@ struct ParseOptions {
   std::vector<std::string>* duplicate_keys = nullptr;
 };
 
+// How many duplicate keys are told, and how much of the path of each: a document may hold many.
+inline constexpr size_t kDuplicatesMax = 100;
+inline constexpr size_t kPathBytesMax = 1024;
+std::string short_path(std::string path);
+
 // kBadRequest with line-free text that says what is wrong and at which byte. Invalid UTF-8 is
 // refused.
 Result<Value> parse(std::string_view text, const ParseOptions& options = {});

@@ -22,6 +22,17 @@ TEST(Json, DuplicateKeysAreNamedByPath) {
   EXPECT_EQ(twice, (std::vector<std::string>{"a.x", "l[1].k", "a"}));
 }
 
+TEST(Json, ManyKeysAndManyDuplicatesStayCheap) {
+  std::vector<std::string> twice;
+  ParseOptions options;
+  options.duplicate_keys = &twice;
+  std::string text = "{\"" + std::string(2000, 'x') + "\":{";
+  for (int i = 200'000; i > 0; --i) text += "\"" + std::to_string(i % 100'000) + "\":1,";
+  ASSERT_TRUE(parse(text + "\"end\":1}}", options));
+  EXPECT_EQ(twice.size(), kDuplicatesMax);
+  EXPECT_LE(twice[0].size(), kPathBytesMax + 3);
+}
+
 TEST(Json, BadInputIsRefused) {
   for (const std::string bad : {"", "{", "nul", "{\"a\":}", "[1,]", "{} x", "\"\xff\"",
                                 "\"\\ud800\"", "1e400", "NaN", "01"}) {

@@ -185,8 +185,10 @@ class Builder {
       TRY_OK(advance());
       const size_t length = path_.size();
       if (options_.duplicate_keys) path_ += (path_.empty() ? "" : ".") + key;
-      if (options_.duplicate_keys && !merge && members.contains(key))
-        options_.duplicate_keys->push_back(path_);
+      if (options_.duplicate_keys && !merge && members.contains(key) &&
+          options_.duplicate_keys->size() < json::kDuplicatesMax) {
+        options_.duplicate_keys->push_back(json::short_path(path_));
+      }
       TRY(json::Value value, node(depth + 1));
       path_.resize(length);
       weight_.bytes += key.size();
