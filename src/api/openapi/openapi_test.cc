@@ -61,6 +61,55 @@ TEST(OpenApi, ClientsFindWhatTheyProbe) {
   EXPECT_TRUE(paths.contains("/apis/apps/v1/deployments"));
 }
 
+TEST(OpenApi, SubresourcesNameTheirKindsAndStreamsAreConnectedTo) {
+  const json::Value core = openapi_v3(kinds(), {"", "v1"});
+  const json::Object& schemas = json::object_at(core, {"components", "schemas"});
+  for (const char* body : {"io.k8s.api.autoscaling.v1.Scale", "io.k8s.api.policy.v1.Eviction",
+                           "io.k8s.api.authentication.v1.TokenRequest"}) {
+    const json::Array& names =
+        json::array_at(schemas.at(body), {"x-kubernetes-group-version-kind"});
+    ASSERT_EQ(names.size(), 1u) << body;
+    EXPECT_TRUE(std::string_view(body).ends_with(json::string_at(names[0], {"kind"})));
+  }
+  const json::Value& exec =
+      json::object_at(core, {"paths"}).at("/api/v1/namespaces/{namespace}/pods/{name}/exec");
+  EXPECT_EQ(json::string_at(exec, {"get", "x-kubernetes-action"}), "connect");
+  EXPECT_EQ(json::string_at(exec, {"post", "operationId"}), "connectCoreV1PostNamespacedPodExec");
+}
+
+// What a strategic patch and an apply patch do with a field is said as Kubernetes says it.
+TEST(OpenApi, MergeRulesAgreeWithThePublishedOnes) {
+  const char* home = std::getenv("HOME");
+  const std::string folder =
+      std::string(home ? home : "") + "/go/pkg/mod/k8s.io/kubernetes@v1.36.0/api/openapi-spec/v3/";
+  if (!std::filesystem::exists(folder))
+    GTEST_SKIP() << "the published documents are not on this machine";
+  for (const auto& [file, gv] : std::vector<std::pair<std::string, GroupVersion>>{
+           {"api__v1_openapi.json", {"", "v1"}},
+           {"apis__apps__v1_openapi.json", {"apps", "v1"}},
+           {"apis__policy__v1_openapi.json", {"policy", "v1"}}}) {
+    const auto published = json::parse(*io::read_file(folder + file), {.max_bytes = 64 << 20});
+    ASSERT_TRUE(published);
+    const json::Value ours = openapi_v3(kinds(), gv);
+    const json::Object& schemas = json::object_at(ours, {"components", "schemas"});
+    for (const auto& [name, schema] : json::object_at(*published, {"components", "schemas"})) {
+      const json::Value* mine = schemas.if_contains(name);
+      if (!mine) continue;
+      for (const auto& [field, property] : json::object_at(schema, {"properties"})) {
+        const json::Value* have = json::find(*mine, {"properties", field});
+        ASSERT_NE(have, nullptr) << name << "." << field;
+        for (const char* rule : {"x-kubernetes-patch-strategy", "x-kubernetes-patch-merge-key",
+                                 "x-kubernetes-list-map-keys"}) {
+          const json::Value* want = json::find(property, {rule});
+          const json::Value* got = json::find(*have, {rule});
+          EXPECT_EQ(want ? json::serialize(*want) : "", got ? json::serialize(*got) : "")
+              << name << "." << field << " " << rule;
+        }
+      }
+    }
+  }
+}
+
 TEST(OpenApi, CustomKindsTakeNoStrategicPatch) {
   KindSet set = kinds();
   auto kind = std::make_shared<Kind>();

@@ -113,6 +113,16 @@ class Definitions {
     put(name, schema ? to_openapi(*schema) : json::Value(json::Object{{"type", "object"}}));
   }
 
+  // Bodies of subresources (Scale, Eviction ...) are kinds too.
+  void name_body(const Operation& operation) {
+    if (operation.patch || operation.body == kDeleteOptionsDefinition) return;
+    const auto it = out_.find(operation.body);
+    if (it == out_.end()) return;
+    json::Object& document = it->value().as_object();
+    if (document.contains("x-kubernetes-group-version-kind")) return;
+    document["x-kubernetes-group-version-kind"] = json::Array{kind_reference(operation.gvk)};
+  }
+
   // DeleteOptions are sent under the document's own group and version.
   void name_delete_options(const GroupVersion& gv) {
     const auto it = out_.find(kDeleteOptionsDefinition);
@@ -184,6 +194,7 @@ json::Value openapi_v3(const KindSet& kinds, const GroupVersion& group_version) 
       for (const Operation& operation : item.operations) {
         definitions.add(operation.body);
         definitions.add(operation.response);
+        definitions.name_body(operation);
       }
     }
   }

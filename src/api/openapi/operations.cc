@@ -164,6 +164,17 @@ class Builder {
       made.gvk = sub.kind;
       out.operations.push_back(std::move(made));
     };
+    if (!sub.schema && sub.name != "log") {  // a stream or a proxy: clients connect to it
+      for (const auto& [verb, method] : {std::pair{"get", "get"}, std::pair{"create", "post"}}) {
+        if (!has(sub.verbs, verb)) continue;
+        of_sub(operation(method, "connect",
+                         "connect" + group_ + capitalized(method) +
+                             (kind_.namespaced ? "Namespaced" : "") + kind_.gvk.kind +
+                             capitalized(sub.name),
+                         "Connect to the " + what + ".", {}, {}, {}));
+      }
+      return out;
+    }
     if (has(sub.verbs, "get"))
       of_sub(operation("get", "get", "read" + id, "Read the " + what + ".", {}, {}, definition));
     if (has(sub.verbs, "create")) {
