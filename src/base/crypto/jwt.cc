@@ -95,6 +95,14 @@ Result<JwtParts> parse_jwt(std::string_view token) {
   return out;
 }
 
+void SignatureCache::remember(const Digest256& token) {
+  if (!known_.insert(token).second) return;
+  order_.push_back(token);
+  if (order_.size() <= kTokens) return;
+  known_.erase(order_.front());
+  order_.pop_front();
+}
+
 Result<JwkSet> JwkSet::parse(std::string_view text) {
   TRY(const json::Value document, json::parse(text));
   const json::Value* keys = json::find(document, {"keys"});
@@ -115,14 +123,25 @@ const PublicKey* JwkSet::find(std::string_view kid) const {
   return at == keys_.end() ? nullptr : &*at;
 }
 
-Result<json::Value> JwkSet::verify(std::string_view token, const JwtRules& rules) const {
+bool JwkSet::signed_by(const PublicKey& key, const JwtParts& parts, std::string_view token,
+                       SignatureCache* cache) {
+  if (!cache) return key.verify(parts.signed_part, parts.signature);
+  const Digest256 digest = sha256(token);
+  if (cache->knows(digest)) return true;
+  if (!key.verify(parts.signed_part, parts.signature)) return false;
+  cache->remember(digest);
+  return true;
+}
+
+Result<json::Value> JwkSet::verify(std::string_view token, const JwtRules& rules,
+                                   SignatureCache* cache) const {
   TRY(JwtParts parts, parse_jwt(token));
   TRY_OK(check_header(parts.header));
   const PublicKey* key = find(json::string_at(parts.header, {"kid"}));
   if (key == nullptr) return refuse("kid names no key of ours");
   if (json::string_at(parts.header, {"alg"}) != algorithm_of(key->type()))
     return refuse("alg does not fit the key");
-  if (!key->verify(parts.signed_part, parts.signature)) return refuse("the signature is wrong");
+  if (!signed_by(*key, parts, token, cache)) return refuse("the signature is wrong");
   if (json::string_at(parts.claims, {"iss"}) != rules.issuer)
     return refuse("it has another issuer");
   TRY_OK(check_times(parts.claims, rules));

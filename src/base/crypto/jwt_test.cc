@@ -174,6 +174,27 @@ TEST_F(Jwt, KeySetRoundTripsAndSkipsForeignMembers) {
   EXPECT_FALSE(JwkSet::parse("{}").has_value());
 }
 
+TEST_F(Jwt, KnownSignaturesSkipNothingElse) {
+  SignatureCache cache;
+  const std::string text = sign_jwt(key_, claims());
+  EXPECT_TRUE(keys_.verify(text, rules(), &cache).has_value());
+  EXPECT_TRUE(cache.knows(sha256(text)));
+  EXPECT_TRUE(keys_.verify(text, rules(), &cache).has_value());
+  JwtRules later = rules();
+  later.now += std::chrono::hours(1);
+  EXPECT_FALSE(keys_.verify(text, later, &cache).has_value()) << "it expires all the same";
+  const std::string forged = sign_jwt(PrivateKey::generate(), claims());
+  EXPECT_FALSE(keys_.verify(forged, rules(), &cache).has_value());
+  EXPECT_FALSE(cache.knows(sha256(forged)));
+}
+
+TEST(SignatureCacheTest, ForgetsTheOldest) {
+  SignatureCache cache;
+  for (size_t i = 0; i <= SignatureCache::kTokens; ++i) cache.remember(sha256(std::to_string(i)));
+  EXPECT_FALSE(cache.knows(sha256("0")));
+  EXPECT_TRUE(cache.knows(sha256("1")));
+}
+
 // RFC 7515, appendix A.2: an RSA signature made elsewhere.
 TEST(JwtRsa, VerifiesTheExampleOfTheStandard) {
   const auto key = PublicKey::from_jwk(
