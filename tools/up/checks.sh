@@ -53,8 +53,18 @@ choose_ports() {
   fi
 }
 
+# Programs of this instance that outlived their supervisor hold its ports rightly: they are taken over.
+survivors() {
+  local file
+  for file in "$RUN"/*.pid; do
+    [ -r "$file" ] && [ -d "/proc/$(cut -d ' ' -f 1 "$file")" ] && return 0
+  done
+  return 1
+}
+
 require_free_ports() {
   local key
+  survivors && return 0
   for key in API_PORT HTTP_PORT HTTPS_PORT; do
     port_free "$(setting $key)" || die "port $(setting $key) is taken by $(port_owner "$(setting $key)"); stop that, or set another $key in $CONF and run ./up again"
   done
