@@ -39,7 +39,11 @@ set(ATOLL_PLAIN base/core base/io base/text base/crypto base/observe kernel/keep
 # The precompiled header, where the preset has one.
 function(atoll_precompiled target folder)
   if(ATOLL_PCH AND NOT folder IN_LIST ATOLL_PLAIN)
+    # What the header's own statics need at link time; who may include what stays as layers.txt says.
     target_link_libraries(${target} PRIVATE fmt::fmt Boost::json Threads::Threads)
+    if(NOT folder STREQUAL "base/async")
+      target_link_libraries(${target} PRIVATE atoll_base_async)
+    endif()
     target_precompile_headers(${target} REUSE_FROM atoll_pch)
   endif()
 endfunction()
