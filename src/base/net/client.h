@@ -11,14 +11,14 @@ namespace atl::net {
 
 // Where a client connects, and how it proves itself and its peer.
 struct Endpoint {
-  std::string host;        // name or address; ignored for unix
+  std::string host;  // name or address; ignored for unix
   uint16_t port = 0;
-  std::string unix_path;   // not empty: a Unix socket
+  std::string unix_path;  // not empty: a Unix socket
   bool tls = false;
-  std::string ca;                  // PEM; empty: the system's trust store
-  std::string certificate_chain;   // PEM, client certificate, may be empty
+  std::string ca;                 // PEM; empty: the system's trust store
+  std::string certificate_chain;  // PEM, client certificate, may be empty
   std::string private_key;
-  std::string server_name;         // empty: host
+  std::string server_name;  // empty: host
   bool insecure_skip_verify = false;
 };
 
@@ -41,19 +41,19 @@ struct ClientResponse {
 struct Upgraded {
   int status = 0;
   Headers headers;
-  std::unique_ptr<ByteStream> stream;   // null unless status is 101
-  std::shared_ptr<BodyReader> body;     // the answer where status is not 101
+  std::unique_ptr<ByteStream> stream;  // null unless status is 101
+  std::shared_ptr<BodyReader> body;    // the answer where status is not 101
 };
 
-// A pool of connections to one endpoint. One executor. Requests that were not written to the wire are
-// retried once on a fresh connection; nothing else is.
+// A pool of connections to one endpoint. One executor. Requests that were not written to the wire
+// are retried once on a fresh connection; nothing else is.
 class HttpClient {
  public:
   static std::unique_ptr<HttpClient> make(Executor executor, Timer& timer, Endpoint endpoint);
   virtual ~HttpClient() = default;
 
-  // Returns when the head of the reply has arrived; kTimeout after `deadline`, kUnavailable when the
-  // peer cannot be reached.
+  // Returns when the head of the reply has arrived; kTimeout after `deadline`, kUnavailable when
+  // the peer cannot be reached.
   virtual Task<ClientResponse> send(ClientRequest request, Duration deadline) = 0;
   // HTTP/1.1 upgrade (WebSocket, SPDY).
   virtual Task<Upgraded> upgrade(ClientRequest request, Duration deadline) = 0;

@@ -75,6 +75,14 @@ TEST(Fields, Decimals) {
   }
 }
 
+TEST(Fields, ReasonsOfStatuses) {
+  EXPECT_EQ(reason_phrase(100), "Continue");
+  EXPECT_EQ(reason_phrase(404), "Not Found");
+  EXPECT_EQ(reason_phrase(507), "Insufficient Storage");
+  EXPECT_EQ(reason_phrase(299), "");
+  EXPECT_EQ(reason_phrase(999), "");
+}
+
 TEST(Fields, ListsOfWords) {
   const Headers headers{{"connection", "keep-alive , Upgrade"}, {"connection", "x"}};
   EXPECT_TRUE(has_list_word(headers, "connection", "upgrade"));

@@ -13,7 +13,8 @@
 #include "base/async/task.h"
 #include "base/core/bytes.h"
 
-// HTTP as servers and clients of Atoll see it, the same over HTTP/1.1, HTTP/2, TLS and Unix sockets.
+// HTTP as servers and clients of Atoll see it, the same over HTTP/1.1, HTTP/2, TLS and Unix
+// sockets.
 namespace atl::net {
 
 // Names are lower case. Order is kept; a name may stand more than once.

@@ -14,7 +14,8 @@ namespace atl::net {
 struct TlsIdentity {
   std::string certificate_chain;
   std::string private_key;
-  std::string client_ca;  // empty: client certificates are not asked for; else optional and verified
+  std::string
+      client_ca;  // empty: client certificates are not asked for; else optional and verified
 };
 
 struct ServerLimits {
@@ -32,10 +33,13 @@ struct ServerOptions {
 };
 
 // Listeners and their connections. HTTP/1.1 and HTTP/2 (by ALPN, or by preface without TLS).
-// One executor. stop() refuses new requests, sends GOAWAY, waits for handlers up to a grace, cancels the rest.
+// Unix sockets are never wrapped in TLS: the kernel says who is there (Peer::uid).
+// One executor. stop() refuses new requests, sends GOAWAY, waits for handlers up to a grace,
+// cancels the rest.
 class Server {
  public:
-  static std::unique_ptr<Server> make(Executor executor, Timer& timer, Handler handler, ServerOptions options);
+  static std::unique_ptr<Server> make(Executor executor, Timer& timer, Handler handler,
+                                      ServerOptions options);
   virtual ~Server() = default;
 
   // "127.0.0.1", port 0: any free one. Returns the port.

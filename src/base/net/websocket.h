@@ -22,12 +22,15 @@ class WebSocket {
   static bool is_upgrade(const Request& request);
   // Subprotocols the client offers, in its order.
   static std::vector<std::string> offered(const Request& request);
-  // Answers 101 with the chosen subprotocol (empty: none). kBadRequest where the handshake is wrong.
+  // Answers 101 with the chosen subprotocol (empty: none). kBadRequest where the handshake is
+  // wrong.
   static Task<std::unique_ptr<WebSocket>> accept(const Request& request, Responder& responder,
-                                                 std::string subprotocol, size_t max_message_bytes = 4 << 20);
+                                                 std::string subprotocol,
+                                                 size_t max_message_bytes = 4 << 20);
   // Client side. kUnavailable (or the mapped HTTP status) where the server refuses.
   static Task<std::unique_ptr<WebSocket>> connect(HttpClient& client, ClientRequest request,
-                                                  std::vector<std::string> subprotocols, Duration deadline);
+                                                  std::vector<std::string> subprotocols,
+                                                  Duration deadline);
 
   virtual ~WebSocket() = default;
   virtual const std::string& subprotocol() const = 0;
