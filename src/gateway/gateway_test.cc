@@ -25,6 +25,8 @@
 #include "base/io/files.h"
 #include "base/net/client.h"
 #include "base/net/server.h"
+#include "base/net/websocket.h"
+#include "gateway/rude_app_impl.h"
 
 extern char** environ;
 
@@ -69,6 +71,7 @@ class Process {
     ::posix_spawn_file_actions_init(&files);
     ::posix_spawn_file_actions_addopen(&files, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     ::posix_spawn_file_actions_adddup2(&files, 1, 2);
+    ::posix_spawn_file_actions_addclosefrom_np(&files, 3);  // no listener of ours lives on in it
     EXPECT_EQ(::posix_spawn(&pid_, raw[0], &files, nullptr, raw.data(), environ), 0) << raw[0];
     ::posix_spawn_file_actions_destroy(&files);
   }
@@ -201,6 +204,15 @@ class GatewayTest : public ::testing::Test {
             R"({{"apiVersion":"v1","kind":"Service","metadata":{{"namespace":"default","name":"{}"}},
         "spec":{{"clusterIP":"{}","ports":[{{"name":"http","port":{}}}]}}}})",
             name, ip, port))));
+  }
+  void put_slice(const std::string& service, const std::string& address) {
+    ASSERT_TRUE(client_.put(
+        {"discovery.k8s.io", "v1", "endpointslices"},
+        *json::parse(fmt::format(
+            R"({{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{{"namespace":"default",
+            "name":"{0}-1","labels":{{"kubernetes.io/service-name":"{0}"}}}},"addressType":"IPv4",
+            "endpoints":[{{"addresses":["{1}"]}}],"ports":[{{"name":"http","port":80}}]}})",
+            service, address))));
   }
   // paths: "PATHTYPE PATH SERVICE" each.
   void put_ingress(const std::string& name, const std::string& host,
@@ -495,32 +507,34 @@ TEST_F(GatewayTest, AKilledHaproxyComesBackWithEverythingEvenWithoutUs) {
   EXPECT_THAT(get("h8.localhost", "/"), StartsWith("200"));
 }
 
-TEST_F(GatewayTest, MovingABackendUnderLoadDropsNoRequest) {
+TEST_F(GatewayTest, PodsThatLeaveUnderLoadDropNoRequest) {
   constexpr const char* kWrk = "/usr/bin/wrk";
   if (::access(kWrk, X_OK) != 0) GTEST_SKIP() << "wrk is not installed";
-  app("one", "127.0.1.1", 80);
-  app("two", "127.0.1.2", 80);
-  put_service("web", "127.0.1.1", 80);
+  const auto start = [&] {
+    return std::make_unique<RudeApp>(loop_.get_executor(), timer_, "127.0.9.1", 80);
+  };
+  size_t cut = 0;
+  auto now = start();
+  put_service("web", "127.0.9.1", 80);
   put_ingress("a", "a.localhost", {{"Prefix", "/", "web"}});
   until_answers("a.localhost", "/", 200);
   const std::string log = folder_ + "/wrk.log";
-  Process wrk({kWrk, "-t1", "-c8", "-d3s", "--timeout", "5s", "-H", "Host: a.localhost",
+  Process wrk({kWrk, "-t1", "-c16", "-d5s", "--timeout", "5s", "-H", "Host: a.localhost",
                fmt::format("http://127.0.0.1:{}/", kHttp)},
               log);
-  // The old application ends as an application does: listener and idle connections close.
   go([&]() -> Task<> {
-    for (int i = 0; i < 6; ++i) {
-      const bool to_two = i % 2 == 0;
-      co_await timer_.sleep_for(200ms);
-      put_service("web", to_two ? "127.0.1.2" : "127.0.1.1", 80);
-      co_await timer_.sleep_for(200ms);
-      App& old = *apps_[to_two ? 0 : 1];
-      co_await old.server->stop(1s);
-      const std::string name = old.name;
-      App& fresh = app(name, to_two ? "127.0.1.1" : "127.0.1.2", 80);
-      std::swap(old, fresh);
+    for (int i = 0; i < 12; ++i) {
+      auto next = start();
+      co_await timer_.sleep_for(100ms);
+      now->drain();
+      put_slice("web", fmt::format("10.42.0.{}", i + 1));
+      co_await timer_.sleep_for(200ms);  // as kernel/network's drain() waits
+      co_await now->stop();
+      cut += now->cut();
+      now = std::move(next);
     }
     while (!wrk.ended()) co_await timer_.sleep_for(20ms);
+    co_await now->stop();
     co_return Unit{};
   });
   const auto text = io::read_file(log);
@@ -528,6 +542,50 @@ TEST_F(GatewayTest, MovingABackendUnderLoadDropsNoRequest) {
   EXPECT_THAT(*text, HasSubstr("Requests/sec"));
   EXPECT_EQ(text->find("Non-2xx"), std::string::npos) << *text;
   EXPECT_EQ(text->find("Socket errors"), std::string::npos) << *text;
+  EXPECT_EQ(cut, 0u) << "a leaving pod was still asked something";
+}
+
+TEST_F(GatewayTest, WebSocketsPass) {
+  apps_.push_back(std::make_unique<App>(App{.name = "echo"}));
+  net::Handler echo = [](net::Request request, net::Responder& responder) -> Async<void> {
+    auto socket = co_await net::WebSocket::accept(request, responder, "");
+    if (!socket) co_return;
+    auto message = co_await (*socket)->read();
+    if (!message || !*message) co_return;
+    (void)co_await (*socket)->write({.text = true, .data = "echo " + (*message)->data});
+    (void)co_await (*socket)->close(1000, "");
+  };
+  apps_.back()->server = net::Server::make(loop_.get_executor(), timer_, echo, {});
+  ASSERT_TRUE(apps_.back()->server->listen_tcp("127.0.1.1", 80));
+  put_service("web", "127.0.1.1", 80);
+  put_ingress("a", "a.localhost", {{"Prefix", "/", "web"}});
+  eventually("the gateway does not know the host", [&]() -> Async<bool> {
+    const auto fetched = co_await fetch("a.localhost", "/");
+    co_return fetched && fetched->status != 404;
+  });
+  go([&]() -> Task<> {
+    const auto client =
+        net::HttpClient::make(loop_.get_executor(), timer_, {.host = "127.0.0.1", .port = kHttp});
+    net::ClientRequest request{.target = "/ws", .headers = {{"host", "a.localhost"}}};
+    CO_TRY(const auto socket,
+           co_await net::WebSocket::connect(*client, std::move(request), {}, 10s));
+    CO_TRY_OK(co_await socket->write({.text = true, .data = "hello"}));
+    CO_TRY(const auto message, co_await socket->read());
+    EXPECT_TRUE(message && message->data == "echo hello");
+    co_return Unit{};
+  });
+}
+
+TEST_F(GatewayTest, AServiceMaySpeakHttp2InClear) {
+  app("h2", "127.0.1.1", 80);
+  put_service("web", "127.0.1.1", 80);
+  json::Value service = client_.peek(kServices, {"default", "web"})->parse();
+  json::find(service, {"spec", "ports"})->as_array()[0].as_object()["appProtocol"] =
+      "kubernetes.io/h2c";
+  ASSERT_TRUE(client_.put(kServices, service));
+  put_ingress("a", "a.localhost", {{"Prefix", "/", "web"}});
+  until_answers("a.localhost", "/", 200);
+  EXPECT_THAT(get("a.localhost", "/x"), StartsWith("200 h2 GET /x"));
 }
 
 }  // namespace

@@ -148,6 +148,7 @@ std::string frontend(const Options& o) {
       "\nfrontend gateway\n" + binds(o) + forwarded_headers() + look_up(o) + refusals(o);
   const std::string port = o.https_port == 443 ? "" : fmt::format(":{}", o.https_port);
   out += fmt::format(R"(  http-request set-var(txn.flags) var(txn.to),field(3,:)
+  http-request set-var(txn.generation) var(txn.to),field(4,:)
   http-request redirect prefix "https://%[var(txn.host)]{}" code 308 if !{{ ssl_fc }} {{ var(txn.flags) -m sub r }}
   http-request set-dst var(txn.to),field(1,:)
   http-request set-dst-port var(txn.to),field(2,:)
@@ -164,8 +165,8 @@ std::string frontend(const Options& o) {
 std::string backend(std::string_view name, std::string_view settings, std::string_view server) {
   return fmt::format(R"(
 backend {0}
-{1}  server a 0.0.0.0:0{2}
-  server b 0.0.0.0:0{2}
+{1}  server a 0.0.0.0:0 sni var(txn.generation){2}
+  server b 0.0.0.0:0 sni var(txn.generation){2}
 )",
                      name, settings, server);
 }

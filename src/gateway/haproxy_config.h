@@ -20,10 +20,12 @@ namespace atl::gateway {
 // speak HTTP/2 in clear). "none" is a 404; "gone" (no such Service) and "down" (nobody is ready)
 // are 503.
 //
-// Requests that may be repeated (GET, HEAD, OPTIONS, PUT, DELETE, TRACE: RFC 9110 9.2.2) share
-// connections to pods, and go again when one of those ends without an answer. Others get a
-// connection of their own, so that they never meet one that a leaving pod is closing, and are
-// repeated only when no connection was made.
+// The generation stands for the Service's set of ready pods. A kept connection to a pod is used
+// again only for requests of the generation it was made in: as soon as a pod is about to leave,
+// nothing new is sent to it, on connections new or old, while what it is answering goes on.
+// Requests that may be repeated (GET, HEAD, OPTIONS, PUT, DELETE, TRACE: RFC 9110 9.2.2) also go
+// again when a kept connection ends without an answer. Others get a connection of their own, and
+// are repeated only when none could be made.
 std::string haproxy_config(const Options& options);
 
 }  // namespace atl::gateway

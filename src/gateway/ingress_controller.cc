@@ -16,8 +16,8 @@ const api::Gvr kSecrets{"", "v1", "secrets"};
 const api::ObjectKey kEverything{"", "everything"};
 
 constexpr const char* kDefaultClass = "ingressclass.kubernetes.io/is-default-class";
-constexpr Duration kUntilHaproxyRuns = std::chrono::milliseconds(300);
-constexpr Duration kLookAgain = std::chrono::seconds(15);  // was HAProxy restarted?
+constexpr Duration kSoon = std::chrono::milliseconds(200);  // HAProxy is about to start
+constexpr Duration kLookAgain = std::chrono::seconds(15);   // was HAProxy restarted?
 
 std::string controller_of(const api::ObjectPtr& ingress_class) {
   return std::string(json::string_at(ingress_class->parse(), {"spec", "controller"}));
@@ -109,7 +109,18 @@ bool IngressController::ours(const IngressInfo& ingress) const {
   return !other_default;
 }
 
-World IngressController::world() const {
+const GatewayService* IngressController::service(const api::ObjectKey& key) {
+  const api::ObjectPtr object = services_.get(key);
+  if (object == nullptr) return nullptr;
+  const std::vector<api::ObjectPtr> slices = slices_.by_index(slices_by_service_, key.text());
+  std::vector<Revision> now = {object->revision()};
+  for (const api::ObjectPtr& slice : slices) now.push_back(slice->revision());
+  CachedService& cached = cached_[key];
+  if (cached.read != now) cached = {std::move(now), gateway_service(*object, slices)};
+  return &cached.service;
+}
+
+World IngressController::world() {
   World out;
   std::set<api::ObjectKey> services, secrets;
   for (const auto& [key, ingress] : parsed_) {
@@ -119,10 +130,9 @@ World IngressController::world() const {
     for (const IngressTls& tls : ingress.tls) secrets.insert({key.ns, tls.secret});
     out.ingresses.push_back(ingress);
   }
+  std::erase_if(cached_, [&](const auto& entry) { return !services.contains(entry.first); });
   for (const api::ObjectKey& key : services) {
-    const api::ObjectPtr service = services_.get(key);
-    if (service == nullptr) continue;
-    out.services[key] = gateway_service(*service, slices_.by_index(slices_by_service_, key.text()));
+    if (const GatewayService* known = service(key)) out.services[key] = *known;
   }
   for (const api::ObjectKey& key : secrets) {
     const api::ObjectPtr secret = secrets_.get(key);
@@ -141,7 +151,12 @@ Task<api::Outcome> IngressController::reconcile(api::ObjectKey) {
   live_ = applied && applied->live;
   if (!applied) co_return std::move(applied).error().during("change HAProxy's routes");
   tell(*todo, *applied);
-  if (!applied->live) co_return api::Outcome::again_after(kUntilHaproxyRuns);
+  if (!applied->live) {
+    const Duration wait = until_haproxy_;
+    until_haproxy_ = std::min(2 * wait, kLookAgain);
+    co_return api::Outcome::again_after(wait);
+  }
+  until_haproxy_ = kSoon;
   for (const IngressInfo& ingress : ingresses) CO_TRY_OK(co_await write_status(ingress));
   co_return api::Outcome::again_after(kLookAgain);
 }

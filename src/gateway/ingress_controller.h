@@ -38,7 +38,8 @@ class IngressController final : public api::Reconciler {
   bool live() const { return live_; }
 
  private:
-  World world() const;
+  World world();
+  const GatewayService* service(const api::ObjectKey& key);
   bool ours(const IngressInfo& ingress) const;
   Task<> ensure_class();
   Task<> write_status(const IngressInfo& ingress);
@@ -57,9 +58,16 @@ class IngressController final : public api::Reconciler {
   api::Informer& secrets_;
   api::Informer::Index slices_by_service_;
   std::map<api::ObjectKey, IngressInfo> parsed_;  // of all Ingresses
+  // Of Services that Ingresses name, read again only when the Service or a slice changed.
+  struct CachedService {
+    std::vector<Revision> read;
+    GatewayService service;
+  };
+  std::map<api::ObjectKey, CachedService> cached_;
   std::map<api::ObjectKey, std::vector<Problem>> told_;
   bool class_ensured_ = false;
   bool live_ = false;
+  Duration until_haproxy_ = std::chrono::milliseconds(200);  // grows while it does not run
 };
 
 }  // namespace atl::gateway

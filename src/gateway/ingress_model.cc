@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/crypto/base64.h"
@@ -57,29 +59,43 @@ void read_rules(const json::Value& document, IngressInfo& out) {
   }
 }
 
-bool ready_endpoint(const json::Value& endpoint) {
-  return json::bool_at(endpoint, {"conditions", "ready"}, true);
+// Ready IPv4 endpoints of a slice; headless Services also need the ports.
+struct Slice {
+  std::set<std::string> addresses;
+  json::Value document;
+};
+
+Slice slice_of(const api::Object& object) {
+  Slice out{.document = object.parse()};
+  if (json::string_at(out.document, {"addressType"}) != "IPv4") return out;
+  for (const json::Value& endpoint : json::array_at(out.document, {"endpoints"})) {
+    const json::Array& addresses = json::array_at(endpoint, {"addresses"});
+    const bool ready = json::bool_at(endpoint, {"conditions", "ready"}, true);
+    if (!ready || addresses.empty() || !addresses[0].is_string()) continue;
+    out.addresses.insert(std::string(addresses[0].get_string()));
+  }
+  return out;
 }
 
 // The lowest address, so that the choice is the same each time.
-void add_endpoints(const json::Value& slice, std::map<std::string, std::string>& out) {
-  if (json::string_at(slice, {"addressType"}) != "IPv4") return;
-  std::string address;
-  for (const json::Value& endpoint : json::array_at(slice, {"endpoints"})) {
-    const json::Array& addresses = json::array_at(endpoint, {"addresses"});
-    if (addresses.empty() || !addresses[0].is_string() || !ready_endpoint(endpoint)) continue;
-    const std::string candidate(addresses[0].get_string());
-    if (address.empty() || candidate < address) address = candidate;
-  }
-  if (address.empty()) return;
-  for (const json::Value& port : json::array_at(slice, {"ports"})) {
+void add_endpoints(const Slice& slice, std::map<std::string, std::string>& out) {
+  if (slice.addresses.empty()) return;
+  for (const json::Value& port : json::array_at(slice.document, {"ports"})) {
     const uint16_t number = port_at(port, {"port"});
     if (number == 0 || json::string_at(port, {"protocol"}, "TCP") != "TCP") continue;
-    const std::string name(json::string_at(port, {"name"}));
-    std::string& place = out[name];
-    const std::string candidate = address + ":" + std::to_string(number);
+    std::string& place = out[std::string(json::string_at(port, {"name"}))];
+    const std::string candidate = *slice.addresses.begin() + ":" + std::to_string(number);
     if (place.empty() || candidate < place) place = candidate;
   }
+}
+
+// FNV-1a over the addresses: only ever compared with the one before.
+std::string generation_of(const std::set<std::string>& addresses) {
+  uint64_t hash = 14695981039346656037u;
+  for (const std::string& address : addresses) {
+    for (const char c : address + ",") hash = (hash ^ uint8_t(c)) * 1099511628211u;
+  }
+  return fmt::format("{:x}", uint32_t(hash ^ hash >> 32));
 }
 
 }  // namespace
@@ -130,8 +146,13 @@ GatewayService gateway_service(const api::Object& service,
                          .number = port_at(port, {"port"}),
                          .http2 = json::string_at(port, {"appProtocol"}) == "kubernetes.io/h2c"});
   }
-  if (!out.cluster_ip.empty()) return out;
-  for (const api::ObjectPtr& slice : slices) add_endpoints(slice->parse(), out.endpoints);
+  std::set<std::string> ready;
+  for (const api::ObjectPtr& object : slices) {
+    const Slice slice = slice_of(*object);
+    ready.insert(slice.addresses.begin(), slice.addresses.end());
+    if (out.cluster_ip.empty()) add_endpoints(slice, out.endpoints);
+  }
+  out.generation = generation_of(ready);
   return out;
 }
 

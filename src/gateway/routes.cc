@@ -54,11 +54,12 @@ Target target_of(const World& world, const IngressInfo& ingress, const BackendRe
   if (ingress.to_https) flags += 'r';
   if (port->http2) flags += 'h';
   if (!service.cluster_ip.empty()) {
-    return {fmt::format("{}:{}:{}", service.cluster_ip, port->number, flags), ""};
+    return {fmt::format("{}:{}:{}:{}", service.cluster_ip, port->number, flags, service.generation),
+            ""};
   }
   const auto endpoint = service.endpoints.find(port->name);
   if (endpoint == service.endpoints.end()) return {std::string(kDown), ""};
-  return {endpoint->second + ":" + flags, ""};
+  return {fmt::format("{}:{}:{}", endpoint->second, flags, service.generation), ""};
 }
 
 // What HAProxy's maps and its command line can hold. The API allows more.

@@ -61,6 +61,7 @@ struct GatewayService {
   std::vector<GatewayServicePort> ports;
   // Headless only: one ready endpoint for each port's name, "10.42.0.7:8080".
   std::map<std::string, std::string> endpoints;
+  std::string generation;  // stands for the set of ready pods: another set, another text
   bool operator==(const GatewayService&) const = default;
 };
 

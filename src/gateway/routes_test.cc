@@ -61,7 +61,7 @@ TEST(Routes, KeysAreHostAndPath) {
     SCOPED_TRACE(c.why);
     Plan p = plan(world({c.ingress}));
     auto& map = c.ingress.paths[0].exact ? p.exact : p.prefix;
-    EXPECT_EQ(map[c.key], "10.96.0.7:80:");
+    EXPECT_EQ(map[c.key], "10.96.0.7:80::");
     EXPECT_THAT(p.problems, IsEmpty());
   }
 }
@@ -71,17 +71,17 @@ TEST(Routes, AHostThatIsNamedAnswersForAllItsPaths) {
   EXPECT_EQ(plan(world({ingress("a", "a.org", "/foo")})).prefix["a.org/"], "none");
   IngressInfo with_default = ingress("a", "a.org", "/foo");
   with_default.default_backend = {.service = "peers", .port_name = "http"};
-  EXPECT_EQ(plan(world({with_default})).prefix["a.org/"], "10.42.0.7:8080:");
+  EXPECT_EQ(plan(world({with_default})).prefix["a.org/"], "10.42.0.7:8080::");
   IngressInfo only_default{.key = {"default", "d"},
                            .default_backend = BackendRef{.service = "web", .port_number = 80}};
-  EXPECT_THAT(plan(world({only_default})).prefix, ElementsAre(Pair("-/", "10.96.0.7:80:")));
+  EXPECT_THAT(plan(world({only_default})).prefix, ElementsAre(Pair("-/", "10.96.0.7:80::")));
 }
 
 TEST(Routes, ADefaultNeverHidesAPathOfAnotherIngress) {
   IngressInfo older = ingress("a", "a.org", "/foo");
   older.default_backend = {.service = "peers", .port_name = "http"};
   const IngressInfo younger = ingress("b", "a.org", "/", false, "2026-02-01T00:00:00Z");
-  EXPECT_EQ(plan(world({older, younger})).prefix["a.org/"], "10.96.0.7:80:");
+  EXPECT_EQ(plan(world({older, younger})).prefix["a.org/"], "10.96.0.7:80::");
 }
 
 TEST(Routes, BackendsAreResolvedOrSaidToBeMissing) {
@@ -91,12 +91,12 @@ TEST(Routes, BackendsAreResolvedOrSaidToBeMissing) {
     const char* value;
     const char* problem;
   } cases[] = {
-      {"by number", {.service = "web", .port_number = 80}, "10.96.0.7:80:", ""},
-      {"by name", {.service = "web", .port_name = "http"}, "10.96.0.7:80:", ""},
-      {"HTTP/2 in clear", {.service = "api", .port_number = 90}, "10.96.0.8:90:h", ""},
+      {"by number", {.service = "web", .port_number = 80}, "10.96.0.7:80::", ""},
+      {"by name", {.service = "web", .port_name = "http"}, "10.96.0.7:80::", ""},
+      {"HTTP/2 in clear", {.service = "api", .port_number = 90}, "10.96.0.8:90:h:", ""},
       {"a headless Service leads to a pod",
        {.service = "peers", .port_number = 80},
-       "10.42.0.7:8080:",
+       "10.42.0.7:8080::",
        ""},
       {"none of whose pods is ready", {.service = "peers", .port_name = "admin"}, "down", ""},
       {"no such Service",
@@ -134,12 +134,12 @@ TEST(Routes, TheOlderIngressKeepsAPath) {
   IngressInfo younger = ingress("a", "a.org", "/", false, "2026-01-02T00:00:00Z");
   younger.paths[0].backend = {.service = "api", .port_number = 90};
   Plan p = plan(world({younger, older}));
-  EXPECT_EQ(p.prefix["a.org/"], "10.96.0.7:80:");
+  EXPECT_EQ(p.prefix["a.org/"], "10.96.0.7:80::");
   EXPECT_THAT(p.problems[younger.key],
               ElementsAre(Problem{"Conflict", "a.org/ belongs to the older Ingress default/z"}));
   EXPECT_THAT(p.problems[older.key], IsEmpty());
   older.created = younger.created;  // then the name decides
-  EXPECT_EQ(plan(world({younger, older})).prefix["a.org/"], "10.96.0.8:90:h");
+  EXPECT_EQ(plan(world({younger, older})).prefix["a.org/"], "10.96.0.8:90:h:");
 }
 
 TEST(Routes, APathThatCannotBeWrittenDownIsRefused) {
@@ -153,7 +153,7 @@ TEST(Routes, APathThatCannotBeWrittenDownIsRefused) {
 TEST(Routes, RedirectsOnlyWhenAsked) {
   IngressInfo i = ingress("a", "a.org", "/");
   i.to_https = true;
-  EXPECT_EQ(plan(world({i})).prefix["a.org/"], "10.96.0.7:80:r");
+  EXPECT_EQ(plan(world({i})).prefix["a.org/"], "10.96.0.7:80:r:");
 }
 
 TEST(Routes, CertificatesAreShownForTheHostsOfTheIngress) {
@@ -214,8 +214,8 @@ TEST(IngressModel, ReadsServicesAndSecrets) {
         "name":"s-1"},"addressType":"IPv4","ports":[{"name":"http","port":8080}],"endpoints":[
         {"addresses":["10.42.0.1"],"conditions":{"ready":false}},{"addresses":["10.42.0.9"]},
         {"addresses":["10.42.0.3"]}]})")});
-  EXPECT_EQ(service,
-            (GatewayService{.ports = {{"http", 80}}, .endpoints = {{"http", "10.42.0.3:8080"}}}));
+  EXPECT_EQ(service.ports, (std::vector<GatewayServicePort>{{"http", 80}}));
+  EXPECT_THAT(service.endpoints, ElementsAre(Pair("http", "10.42.0.3:8080")));
   const auto secret = [](const std::string& type, const std::string& crt, const std::string& key) {
     return gateway_secret(*object(fmt::format(
         R"({{"apiVersion":"v1","kind":"Secret","metadata":{{"namespace":"d","name":"s"}},"type":"{}",
@@ -226,6 +226,27 @@ TEST(IngressModel, ReadsServicesAndSecrets) {
   EXPECT_EQ(secret("kubernetes.io/tls", crt, key).pem, crt + "\n" + key + "\n");
   EXPECT_EQ(secret("Opaque", crt, key).pem, "");
   EXPECT_EQ(secret("kubernetes.io/tls", crt, "nonsense").pem, "");
+}
+
+TEST(IngressModel, AnotherSetOfReadyPodsIsAnotherGeneration) {
+  const auto generation = [](std::vector<std::string> endpoints) {
+    std::string list;
+    for (const std::string& each : endpoints) list += (list.empty() ? "" : ",") + each;
+    return gateway_service(
+               *object(
+                   R"({"apiVersion":"v1","kind":"Service","metadata":{"namespace":"d","name":"s"},
+                 "spec":{"clusterIP":"10.96.0.7","ports":[{"port":80}]}})"),
+               {object(R"({"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":
+                 {"namespace":"d","name":"s-1"},"addressType":"IPv4","endpoints":[)" +
+                       list + "]}")})
+        .generation;
+  };
+  const std::string a = R"({"addresses":["10.42.0.1"]})", b = R"({"addresses":["10.42.0.2"]})";
+  const std::string leaving = R"({"addresses":["10.42.0.2"],"conditions":{"ready":false}})";
+  EXPECT_EQ(generation({a, b}), generation({b, a}));
+  EXPECT_NE(generation({a, b}), generation({a}));
+  EXPECT_EQ(generation({a, leaving}), generation({a}));
+  EXPECT_NE(generation({a}), generation({}));
 }
 
 TEST(HaproxyConfig, ListensWhereItIsToldAndNowhereElse) {

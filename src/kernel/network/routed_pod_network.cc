@@ -153,13 +153,20 @@ Task<> RoutedPodNetwork::recover(std::vector<KnownPod> pods) {
   std::set<std::string> keep;
   for (const KnownPod& known : pods) {
     CO_TRY(const Ipv4 ip, Ipv4::parse(known.ip));
-    CO_TRY_OK(pool_of_addresses_.reserve(known.pod.uid, ip));
     keep.insert(options_.link_name(ip));
+    // Of a range that was configured before, say: such a pod goes on as it is until it ends.
+    auto reserved = pool_of_addresses_.reserve(known.pod.uid, ip);
+    if (!reserved) {
+      log::warn("a pod keeps an address that it would not get today",
+                {{"pod", known.pod.ns + "/" + known.pod.name}, {"error", reserved.error()}});
+    }
   }
   auto swept = co_await pool_.run([options = options_, keep] { return sweep(options, keep); });
   CO_TRY_OK(std::move(swept));
   for (KnownPod& known : pods) {
-    const Ipv4 ip = *pool_of_addresses_.find(known.pod.uid);
+    const auto reserved = pool_of_addresses_.find(known.pod.uid);
+    if (!reserved) continue;
+    const Ipv4 ip = *reserved;
     const SharedFd netns = std::make_shared<io::UniqueFd>(std::move(known.netns));
     auto wired = co_await pool_.run(
         [todo = wiring(known.pod, ip), netns] { return wire(todo, netns->get()); });

@@ -168,6 +168,12 @@ void Services::account(const Plan& plan) {
     for (const auto& [frontend, balancing] : plan.before) programmed_.erase(frontend);
     for (const auto& [frontend, balancing] : plan.after) programmed_[frontend] = balancing;
   }
+  const MonoTime now = timer_.monotonic();
+  std::erase_if(left_, [now](const auto& entry) { return entry.second + kSettle < now; });
+  for (const auto& [ip, count] : uses_) {
+    const auto use = plan.uses.find(ip);
+    if (use == plan.uses.end() || use->second == 0) left_[ip] = now;
+  }
   uses_ = plan.uses;
   std::erase_if(uses_, [](const auto& use) { return use.second == 0; });
   applied_ = plan.target;
@@ -198,9 +204,15 @@ Task<> Services::synchronize() {
 }
 
 Task<> Services::drain(Ipv4 ip, Duration limit) {
+  const MonoTime until = timer_.monotonic() + limit;
   table_.exclude(ip);
   touch();
-  co_return co_await settled(limit);
+  CO_TRY_OK(co_await settled(limit));
+  const auto left = left_.find(ip);
+  if (left == left_.end()) co_return Unit{};
+  const Duration rest = std::min(left->second + kSettle, until) - timer_.monotonic();
+  if (rest > Duration::zero()) co_await timer_.sleep_for(rest);
+  co_return Unit{};
 }
 
 Task<> Services::settled(Duration limit) {

@@ -48,7 +48,11 @@ class Services {
   // if so.
   void check();
 
-  // Takes the pod's address out of every frontend and returns once the kernel has done so.
+  // How long a pod that was a backend is left alone after it is none any more: a gateway learns of
+  // the change a little later than the kernel, and what is on its way to the pod gets its answer.
+  static constexpr Duration kSettle = std::chrono::milliseconds(200);
+  // Takes the pod's address out of every frontend and returns once the kernel has done so, and
+  // kSettle has passed where it was in any.
   Task<> drain(Ipv4 ip, Duration limit);
   // Returns once everything told so far is in the kernel.
   Task<> settled(Duration limit);
@@ -71,10 +75,11 @@ class Services {
   Options options_;
   HostFacts facts_;
   ServiceTable table_;
-  std::shared_ptr<Nft> nft_;     // shared with a running job only
-  Frontends programmed_;         // what the kernel has
-  std::map<Ipv4, size_t> uses_;  // of each backend address in programmed_
-  bool replace_all_ = false;     // the kernel's state is not known, or the facts changed
+  std::shared_ptr<Nft> nft_;       // shared with a running job only
+  Frontends programmed_;           // what the kernel has
+  std::map<Ipv4, size_t> uses_;    // of each backend address in programmed_
+  std::map<Ipv4, MonoTime> left_;  // when an address ceased to be a backend, for kSettle
+  bool replace_all_ = false;       // the kernel's state is not known, or the facts changed
   bool check_ = false;
   bool begun_ = false;
   uint64_t wanted_ = 0;   // counts changes told

@@ -181,6 +181,23 @@ TEST_F(ServicesTest, AUdpClientThatKeepsItsSocketFollowsTheService) {
   EXPECT_TRUE(received(udp_b.get())) << "the old translation must be forgotten";
 }
 
+TEST_F(ServicesTest, DrainingTakesTimeOnlyWhereSomebodyMayStillCome) {
+  const auto drain = [&](const std::string& ip) {
+    const MonoTime start = timer_.monotonic();
+    go([&]() -> Task<> { co_return co_await services_->drain(*Ipv4::parse(ip), kLimit); });
+    return timer_.monotonic() - start;
+  };
+  set_service(1, {a_.ip, b_.ip});
+  settle();
+  EXPECT_GE(drain(a_.ip), Services::kSettle);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(connect_from(home(), vip(1), 80), "");
+  EXPECT_EQ(accept_all(in_a_.get()), "");
+  EXPECT_LT(drain("10.42.0.99"), Services::kSettle) << "was never behind a Service";
+  set_service(1, {});  // the slice changed before the pod was asked to leave
+  settle();
+  EXPECT_GE(drain(b_.ip), Services::kSettle / 2);
+}
+
 TEST_F(ServicesTest, NodePortsAnswerOnLoopback) {
   set_service(1, {a_.ip}, false, Protocol::kTcp, 30080);
   settle();

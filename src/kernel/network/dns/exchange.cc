@@ -37,6 +37,7 @@ Task<Bytes> ask_udp(Executor executor, Timer& timer, Upstream upstream, Bytes qu
   const udp::endpoint server(asio::ip::make_address(upstream.address, error), upstream.port);
   const auto socket = std::make_shared<udp::socket>(executor);
   if (!error) socket->open(server.protocol(), error);
+  if (!error) close_on_exec(*socket);
   if (!error) socket->connect(server, error);  // so that only this server's packets arrive
   const Deadline<udp::socket> deadline(executor, timer, socket, limit);
   if (error) co_return failed(upstream, deadline, error);
@@ -57,6 +58,8 @@ Task<Bytes> ask_tcp(Executor executor, Timer& timer, Upstream upstream, Bytes qu
   boost::system::error_code error;
   const tcp::endpoint server(asio::ip::make_address(upstream.address, error), upstream.port);
   const auto socket = std::make_shared<tcp::socket>(executor);
+  if (!error) socket->open(server.protocol(), error);
+  if (!error) close_on_exec(*socket);
   const Deadline<tcp::socket> deadline(executor, timer, socket, limit);
   if (error) co_return failed(upstream, deadline, error);
   auto [connect_error] = co_await socket->async_connect(server, kAwait);

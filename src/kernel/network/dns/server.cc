@@ -89,10 +89,12 @@ Result<uint16_t> DnsServer::listen(const std::string& address, uint16_t port) {
   if (!error) acceptor.bind({ip, port}, error);
   if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
   if (error) return listen_error(address, port, error);
+  close_on_exec(acceptor);
   port = acceptor.local_endpoint().port();
   udp_socket->open(udp::v4(), error);
   if (!error) udp_socket->bind({ip, port}, error);
   if (error) return listen_error(address, port, error);
+  close_on_exec(*udp_socket);
   tasks_.spawn("dns udp", [this] { return serve_udp(); });
   tasks_.spawn("dns tcp", [this] { return serve_tcp(); });
   tasks_.spawn("dns upstreams", [this] { return follow_resolv_conf(); });
@@ -134,6 +136,7 @@ Async<void> DnsServer::serve_tcp() {
       if (!slept) co_return;
       continue;
     }
+    close_on_exec(*socket);
     if (connections_ >= kMostConnections) continue;  // closes it
     tasks_.spawn("dns connection", [this, socket]() -> Async<void> {
       const Counted counted(connections_);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fcntl.h>
+
 #include <memory>
 
 #include <boost/asio/as_tuple.hpp>
@@ -15,6 +17,13 @@ namespace atl::network::dns {
 
 // Asio's operations return (error, value) instead of throwing.
 inline constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+
+// Asio leaves it to us: without this a program that the agent starts would hold the port after the
+// agent's end.
+template <class Socket>
+void close_on_exec(Socket& socket) {
+  ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
+}
 
 // Cancels a socket's operations when the time has come, unless it goes out of scope before. Its
 // waiting coroutine ends with it: it holds the socket, and nothing of the scope.
