@@ -165,7 +165,7 @@ TEST_F(VolumesTest, ASubPathStaysInsideItsVolume) {
   const auto p = [&](const std::string& mount) {
     return pod(
         R"({"volumes":[{"name":"v","emptyDir":{}}],"containers":[{"name":"c","volumeMounts":[{"name":"v","mountPath":"/m",)" +
-        mount + "}]}]})");
+        mount + "}]}]}");
   };
   PodVolumes volumes(folder_);
   ASSERT_TRUE(volumes.set_up(*p(R"("subPath":"x")"), {}, {}));
