@@ -1,5 +1,7 @@
 // Precompiled for every file in the presets ci and release: what nearly all of them include anyway.
 // Nothing may rely on it: the preset dev builds without (docs/adr/0006).
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -13,8 +15,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>

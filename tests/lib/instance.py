@@ -48,6 +48,7 @@ def run(command, timeout=120, check=True, **options):
 class Instance:
     def __init__(self, home=None):
         self.home = Path(home or tempfile.mkdtemp(prefix="atoll-test-"))
+        self.home.chmod(0o755)  # the server's user must get in
         self.settings = {}
 
     def up(self, *arguments, timeout=900, check=True):

@@ -18,6 +18,12 @@ require_rights() {
   rmdir "$folder/atoll-probe.$$"
 }
 
+# An unprivileged user cannot run what lies in a folder closed to it (/root, a private --home).
+require_passable() {
+  runuser -u "$SERVER_USER" -- test -x "$LIB/atoll-server" ||
+    die "the user '$SERVER_USER' cannot reach $LIB; open the folders above it with: chmod o+x, or choose another --home DIR"
+}
+
 DISK_NEEDED_MB=3000
 require_disk() {
   local place free

@@ -39,6 +39,7 @@ install_instance() {
     install_completion
   fi
   make_user
+  require_passable
 }
 
 install_completion() {

@@ -17,6 +17,8 @@ Error malformed(std::string_view element, std::string_view why) {
   return Error(Code::kInvalid, fmt::format("fieldsV1: \"{}\": {}", element.substr(0, 120), why));
 }
 
+// Numbers that are not whole may read back as their neighbours: an element that holds one keeps the
+// text it came with, so that it stands however often it is read.
 bool has_fraction(const json::Value& value) {
   if (const json::Object* object = value.if_object()) {
     return std::any_of(object->begin(), object->end(),
@@ -24,20 +26,7 @@ bool has_fraction(const json::Value& value) {
   }
   if (const json::Array* array = value.if_array())
     return std::any_of(array->begin(), array->end(), has_fraction);
-  return value.is_double();
-}
-
-// Canonical text. A number that is not whole may read back as its neighbour: it is printed until it
-// stands.
-std::string stable_text(const json::Value& value) {
-  std::string text = json::serialize(value);
-  for (int round = 0; round < 8 && has_fraction(value); ++round) {
-    const auto again = json::parse(text);
-    std::string next = again ? json::serialize(*again) : text;
-    if (next == text) break;
-    text = std::move(next);
-  }
-  return text;
+  return value.is_double() && json::serialize(value).find_first_of(".e") != std::string::npos;
 }
 
 // The element in canonical text; empty where its kind is unknown (a later version's: skipped).
@@ -61,7 +50,8 @@ Result<std::string> canonical(std::string_view element) {
       if (!value) return malformed(element, value.error().message());
       if (element[0] == 'k' && !value->is_object())
         return malformed(element, "keys must be an object");
-      return fmt::format("{}:{}", element[0], stable_text(*value));
+      if (has_fraction(*value)) return std::string(element);
+      return fmt::format("{}:{}", element[0], json::serialize(*value));
     }
     default:
       return std::string();

@@ -45,14 +45,15 @@ struct WatchEvent {
 class Watch {
  public:
   virtual ~Watch() = default;
-  // The next event. kGone: list again. kUnavailable: the stream ended, watch again from the last revision.
+  // The next event. kGone: list again. kUnavailable: the stream ended, watch again from the last
+  // revision.
   virtual Task<WatchEvent> next() = 0;
 };
 
 struct WriteOptions {
   std::string field_manager;  // empty: the client's own name
   bool dry_run = false;
-  std::string subresource;    // "status", "scale" ...; empty: the object itself
+  std::string subresource;  // "status", "scale" ...; empty: the object itself
 };
 
 enum class PatchType : uint8_t { kJson, kMerge, kStrategic, kApply };
@@ -62,14 +63,14 @@ struct PatchOptions : WriteOptions {
 };
 
 struct DeleteOptions {
-  std::string propagation;                   // "", "Background", "Foreground", "Orphan"
-  std::optional<int64_t> grace_seconds;      // pods
-  std::string uid;                           // precondition where not empty
-  Revision resource_version;                 // precondition where not 0
+  std::string propagation;               // "", "Background", "Foreground", "Orphan"
+  std::optional<int64_t> grace_seconds;  // pods
+  std::string uid;                       // precondition where not empty
+  Revision resource_version;             // precondition where not 0
 };
 
-// The Kubernetes API as components see it: in-process beside the API server, remote over HTTPS, or a
-// fake in tests. Every failure is the API's own Status, as an Error. Outlives its users.
+// The Kubernetes API as components see it: in-process beside the API server, remote over HTTPS, or
+// a fake in tests. Every failure is the API's own Status, as an Error. Outlives its users.
 class Client {
  public:
   virtual ~Client() = default;
@@ -78,14 +79,17 @@ class Client {
   virtual Task<ObjectList> list(Gvr resource, ListOptions options) = 0;
   virtual Task<std::unique_ptr<Watch>> watch(Gvr resource, WatchOptions options) = 0;
 
-  virtual Task<ObjectPtr> create(Gvr resource, std::string ns, json::Value document, WriteOptions options = {}) = 0;
+  virtual Task<ObjectPtr> create(Gvr resource, std::string ns, json::Value document,
+                                 WriteOptions options = {}) = 0;
   // document.metadata.resourceVersion set: only if unchanged since (kConflict otherwise).
-  virtual Task<ObjectPtr> update(Gvr resource, ObjectKey key, json::Value document, WriteOptions options = {}) = 0;
+  virtual Task<ObjectPtr> update(Gvr resource, ObjectKey key, json::Value document,
+                                 WriteOptions options = {}) = 0;
   virtual Task<ObjectPtr> patch(Gvr resource, ObjectKey key, PatchType type, json::Value patch,
                                 PatchOptions options = {}) = 0;
   virtual Task<> remove(Gvr resource, ObjectKey key, DeleteOptions options = {}) = 0;
   // POST of a virtual subresource (binding, eviction, token): the reply's document.
-  virtual Task<json::Value> post(Gvr resource, ObjectKey key, std::string subresource, json::Value document) = 0;
+  virtual Task<json::Value> post(Gvr resource, ObjectKey key, std::string subresource,
+                                 json::Value document) = 0;
 };
 
 }  // namespace atl::api

@@ -73,4 +73,13 @@ const std::vector<std::string>* HookTable::part(const api::Gvr& resource,
   return at == parts_.end() ? nullptr : &at->second;
 }
 
+void HookTable::add_document(std::string path, Document make) {
+  documents_[std::move(path)] = std::move(make);
+}
+
+const HookTable::Document* HookTable::document(std::string_view path) const {
+  const auto at = documents_.find(path);
+  return at == documents_.end() ? nullptr : &at->second;
+}
+
 }  // namespace atl::apiserver

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -123,6 +124,11 @@ class HookTable {
   void add_part(std::string group, std::string resource, std::string subresource,
                 std::vector<std::string> path);
 
+  // A document at a path that is no resource ("/openid/v1/jwks"), made anew for each GET and
+  // authorized as every path.
+  using Document = std::function<json::Value()>;
+  void add_document(std::string path, Document make);
+
   // In the order of registration; empty where there are none.
   const std::vector<std::unique_ptr<KindHook>>& of(const api::Gvr& resource) const;
   VirtualHook* virtual_hook(const api::Gvr& resource, std::string_view subresource) const;
@@ -130,6 +136,8 @@ class HookTable {
   // Null where it is not a part.
   const std::vector<std::string>* part(const api::Gvr& resource,
                                        std::string_view subresource) const;
+  // Null where there is none.
+  const Document* document(std::string_view path) const;
 
  private:
   using Path = std::tuple<std::string, std::string, std::string>;  // group, resource, subresource
@@ -137,6 +145,7 @@ class HookTable {
   std::map<Path, std::unique_ptr<VirtualHook>> virtuals_;
   std::map<Path, std::unique_ptr<ConnectHook>> connects_;
   std::map<Path, std::vector<std::string>> parts_;
+  std::map<std::string, Document, std::less<>> documents_;
 };
 
 }  // namespace atl::apiserver

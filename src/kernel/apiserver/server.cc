@@ -187,6 +187,10 @@ Task<> ApiServer::serve_path(Exchange& exchange) {
   CO_TRY(served, co_await health_.serve(exchange));
   if (served) co_return Unit{};
   const std::string& path = exchange.info.path;
+  const HookTable::Document* make = options_.hooks.document(path);
+  if (make && exchange.info.verb == "get") {
+    co_return co_await exchange.reply_document(200, (*make)());
+  }
   if (path == "/metrics") {
     co_return co_await exchange.reply(200, "text/plain; version=0.0.4; charset=utf-8",
                                       metrics_.text(fairness_, options_.cache));

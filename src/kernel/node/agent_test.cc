@@ -399,6 +399,23 @@ TEST_F(AgentTest, WritesSurviveAnApiThatFails) {
   });
 }
 
+TEST_F(AgentTest, AStatusThatTheServerLostIsWrittenAgain) {
+  (void)world_.client.put(kPods, pod("a"));
+  const json::Value fresh = seen("a");
+  with_agent([&](Agent&) -> Task<> {
+    EVENTUALLY(condition("a", "Ready") == "True");
+    (void)world_.client.put(kPods, fresh);  // as from a backup
+    EVENTUALLY(phase("a") == "Running" && condition("a", "Ready") == "True");
+    co_return Unit{};
+  });
+  (void)world_.client.put(kPods, fresh);  // and while nobody looks
+  with_agent([&](Agent&) -> Task<> {
+    EVENTUALLY(phase("a") == "Running" && condition("a", "Ready") == "True");
+    EXPECT_EQ(json::int_at(status_of("a"), {"restartCount"}), 0);
+    co_return Unit{};
+  });
+}
+
 TEST_F(AgentTest, RegistersTheNodeAndRenewsItsLease) {
   with_agent([&](Agent&) -> Task<> {
     const api::Gvr nodes{"", "v1", "nodes"};

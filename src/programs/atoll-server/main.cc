@@ -16,6 +16,7 @@
 #include "api/controller/event_recorder.h"
 #include "base/async/blocking_pool.h"
 #include "base/async/run.h"
+#include "base/async/task_group.h"
 #include "base/core/rng.h"
 #include "base/io/files.h"
 #include "base/io/layout.h"
@@ -29,7 +30,9 @@
 #include "kernel/apiserver/auth/install.h"
 #include "kernel/apiserver/auth/pki.h"
 #include "kernel/apiserver/auth/rbac_authorizer.h"
+#include "kernel/apiserver/auth/role_aggregator.h"
 #include "kernel/apiserver/server.h"
+#include "kernel/apiserver/system/dns_service.h"
 #include "kernel/apiserver/system/system_objects.h"
 #include "kernel/controllers/manager.h"
 #include "kernel/scheduler/scheduler.h"
@@ -41,6 +44,8 @@ using namespace atl;             // NOLINT: wiring names everything
 using namespace atl::apiserver;  // NOLINT
 
 constexpr Duration kStopGrace = std::chrono::seconds(2);
+constexpr Duration kRenewEvery = std::chrono::hours(24);
+constexpr std::string_view kApiServerUser = "system:apiserver";
 
 // Everything of one instance, in the order in which it is built; destroyed the other way round.
 class Program {
@@ -104,11 +109,13 @@ class Program {
   // What every instance holds: namespaces, the API's own Service, roles.
   Task<> bootstrap() {
     const auto admin = server_->client_as(
-        {.name = "system:apiserver", .groups = {std::string(kGroupMasters)}}, "kube-apiserver");
+        {.name = std::string(kApiServerUser), .groups = {std::string(kGroupMasters)}},
+        "kube-apiserver");
     CO_TRY(const AddressRange range, AddressRange::parse(config_.get("SERVICE_CIDR")));
     CO_TRY(const uint16_t port, config_.port("API_PORT"));
     CO_TRY_OK(co_await ensure_system_objects(
         *admin, {ipv4_text(range.base + 1), config_.get("LINK_IP"), port}));
+    CO_TRY_OK(co_await ensure_dns_service(*admin, config_.get("DNS_IP"), config_.get("LINK_IP")));
     CO_TRY(auto roles, bootstrap_roles());
     co_return co_await reconcile_bootstrap_roles(*admin, std::move(roles));
   }
@@ -153,8 +160,15 @@ class Program {
         std::make_unique<api::EventRecorder>(scheduler_client, seams, "default-scheduler");
     scheduler_ = std::make_unique<scheduler::Scheduler>(
         scheduler_client, *informers_, seams, *scheduler_events_, scheduler::Scheduler::Options{});
-    quota_reporter_ =
-        std::make_unique<QuotaReporter>(executor(), timer_, *cache_, reader, *quotas_);
+    quota_reporter_ = std::make_unique<QuotaReporter>(
+        executor(), timer_, *cache_,
+        client_of("system:serviceaccount:kube-system:resourcequota-controller",
+                  "resourcequota-controller"),
+        *quotas_);
+    // Writes rules into roles: whoever may do that may do everything.
+    role_aggregator_ = std::make_unique<RoleAggregator>(
+        executor(), timer_, *cache_, client_of(std::string(kApiServerUser), "kube-apiserver"),
+        rbac_->index());
     CO_TRY(gateway::Options gateway_options, gateway::Options::from(layout_, config_));
     gateway_ =
         std::make_unique<gateway::Gateway>(client_of("system:gateway", "gateway"), *informers_,
@@ -162,6 +176,8 @@ class Program {
     controllers_->start();
     scheduler_->start();
     quota_reporter_->start();
+    role_aggregator_->start();
+    tasks_.spawn("certificate renewal", [this] { return renew_certificates(); });
     CO_TRY(const std::string certificate, gateway_certificate());
     CO_TRY_OK(co_await gateway_->start(certificate));
     informers_->start();
@@ -177,6 +193,23 @@ class Program {
     return issued.certificate_pem + issued.key_pem.reveal();
   }
 
+  Async<void> renew_certificates() {
+    for (;;) {
+      const bool slept = co_await timer_.sleep_for(kRenewEvery);
+      if (!slept) co_return;
+      const auto renewed = pki_->renew();
+      if (!renewed) log::error("certificates cannot be renewed", {{"error", renewed.error()}});
+      if (!renewed || !*renewed) continue;
+      const auto taken = listener_->set_tls(identity());
+      if (!taken) log::error("the renewed certificate is not taken", {{"error", taken.error()}});
+    }
+  }
+
+  net::TlsIdentity identity() const {
+    return {pki_->server().certificate_pem, pki_->server().key_pem.reveal(),
+            pki_->authority().certificate_pem()};
+  }
+
   // A component's own identity; clients live as long as the program.
   api::Client& client_of(const std::string& user, const std::string& manager) {
     UserInfo info{.name = user, .groups = {std::string(kGroupAuthenticated)}};
@@ -184,16 +217,14 @@ class Program {
       info.groups.insert(info.groups.end(),
                          {"system:serviceaccounts", "system:serviceaccounts:kube-system"});
     }
+    if (user == kApiServerUser) info.groups.emplace_back(kGroupMasters);
     auto& client = clients_[user];
     if (!client) client = server_->client_as(std::move(info), manager);
     return *client;
   }
 
   Task<> serve() {
-    listener_ = net::Server::make(
-        executor(), timer_, server_->handler(),
-        {.tls = net::TlsIdentity{pki_->server().certificate_pem, pki_->server().key_pem.reveal(),
-                                 pki_->authority().certificate_pem()}});
+    listener_ = net::Server::make(executor(), timer_, server_->handler(), {.tls = identity()});
     CO_TRY(const uint16_t port, config_.port("API_PORT"));
     CO_TRY_OK(listener_->listen_tcp("127.0.0.1", port));
     const std::string link = config_.get("LINK_IP");
@@ -205,6 +236,8 @@ class Program {
   Task<> stop() {
     if (listener_) co_await listener_->stop(kStopGrace);
     if (gateway_) co_await gateway_->stop();
+    co_await tasks_.stop();
+    if (role_aggregator_) co_await role_aggregator_->stop();
     if (quota_reporter_) co_await quota_reporter_->stop();
     if (scheduler_) co_await scheduler_->stop();
     if (scheduler_events_) co_await scheduler_events_->stop();
@@ -241,6 +274,8 @@ class Program {
   std::unique_ptr<api::EventRecorder> scheduler_events_;
   std::unique_ptr<scheduler::Scheduler> scheduler_;
   std::unique_ptr<QuotaReporter> quota_reporter_;
+  std::unique_ptr<RoleAggregator> role_aggregator_;
+  TaskGroup tasks_{loop_.get_executor()};
   std::unique_ptr<gateway::Gateway> gateway_;
 };
 

@@ -22,6 +22,10 @@ Result<> NamespaceLifecycle::check(const AdmissionRequest& request) const {
       request.operation == Operation::kConnect) {
     return Unit{};
   }
+  // Actions on what is there (tokens, evictions) and questions make nothing.
+  if (!request.subresource.empty() || request.kind->gvr.group == "authorization.k8s.io") {
+    return Unit{};
+  }
   const api::ObjectPtr ns = reader_.get("", "namespaces", {"", request.ns});
   if (!ns) return not_found("namespaces", request.ns);
   if (request.operation != Operation::kCreate || !ns->header().deleting) return Unit{};

@@ -29,6 +29,9 @@ void add_auth_hooks(HookTable& hooks, const AuthHooks& parts) {
             std::make_unique<RulesReviewHook>(parts.rbac));
   hooks.add(authentication, "selfsubjectreviews", "", std::make_unique<SelfReviewHook>());
   hooks.add(authentication, "tokenreviews", "", std::make_unique<TokenReviewHook>(parts.tokens));
+  hooks.add_document("/.well-known/openid-configuration",
+                     [&tokens = parts.tokens] { return tokens.openid_configuration(); });
+  hooks.add_document("/openid/v1/jwks", [&tokens = parts.tokens] { return tokens.key_set(); });
   hooks.add("", "serviceaccounts", "token",
             std::make_unique<TokenRequestHook>(parts.tokens, parts.reader));
 }

@@ -15,8 +15,9 @@ namespace atl::apiserver {
 // it.
 std::unique_ptr<Authenticator> make_authenticator(const ServiceAccountTokens& tokens);
 
-// Access reviews, token reviews, token requests. Everything must outlive the table. `authorizer` is
-// the one that requests pass; `rbac` answers which rules a user has.
+// Access reviews, token reviews, token requests, and the documents by which others check our tokens
+// (/.well-known/openid-configuration, /openid/v1/jwks). Everything must outlive the table.
+// `authorizer` is the one that requests pass; `rbac` answers which rules a user has.
 struct AuthHooks {
   Authorizer& authorizer;
   const RbacAuthorizer& rbac;

@@ -10,14 +10,15 @@ namespace atl::apiserver {
 namespace {
 
 // list and watch of one object, by field selector, count as access to that name.
-void adopt_selected_name(Attributes& a) {
-  if (!a.name.empty() || a.field_selector.empty()) return;
-  if (a.verb != "list" && a.verb != "watch" && a.verb != "deletecollection") return;
+std::string selected_name(const Attributes& a) {
+  if (!a.name.empty() || a.field_selector.empty()) return {};
+  if (a.verb != "list" && a.verb != "watch" && a.verb != "deletecollection") return {};
   const auto selector = api::FieldSelector::parse(a.field_selector);
-  if (!selector) return;
+  if (!selector) return {};
   for (const api::FieldSelector::Term& term : selector->terms()) {
-    if (term.field == "metadata.name" && term.equal) a.name = term.value;
+    if (term.field == "metadata.name" && term.equal) return term.value;
   }
+  return {};
 }
 
 std::string granted_by(const RbacIndex::Grant& grant) {
@@ -36,26 +37,30 @@ Task<Decision> RbacAuthorizer::authorize(Attributes attributes) {
 }
 
 Decision RbacAuthorizer::decide(const Attributes& asked) const {
-  if (asked.user->in_group(kGroupMasters))
+  if (asked.user->in_group(kGroupMasters)) {
     return {.allowed = true, .reason = "member of system:masters"};
-  Attributes a = asked;
-  adopt_selected_name(a);
+  }
+  std::optional<Attributes> named;
+  if (std::string name = selected_name(asked); !name.empty()) {
+    named = asked;
+    named->name = std::move(name);
+  }
+  const Attributes& a = named ? *named : asked;
+  const auto allows = [&](const RbacRule& rule) { return rule.allows(a); };
   Decision decision;
-  std::vector<std::string> missing;
-  index_.each_grant(*a.user, a.is_resource ? std::string_view(a.ns) : std::string_view(),
-                    [&](const RbacIndex::Grant& grant) {
-                      const RbacRules* rules = index_.rules(grant.role, grant.binding_ns);
-                      if (rules == nullptr) {
-                        missing.push_back(grant.role.name);
-                      } else if (std::ranges::any_of(*rules, [&](const RbacRule& rule) {
-                                   return rule.allows(a);
-                                 })) {
-                        decision = {.allowed = true, .reason = granted_by(grant)};
-                      }
-                      return !decision.allowed;
-                    });
+  std::string missing;
+  const std::string_view ns = a.is_resource ? std::string_view(a.ns) : std::string_view();
+  index_.each_grant(*a.user, ns, [&](const RbacIndex::Grant& grant) {
+    const RbacRules* rules = index_.rules(grant.role, grant.binding_ns);
+    if (rules == nullptr) {
+      missing = grant.role.name;
+    } else if (std::ranges::any_of(*rules, allows)) {
+      decision = {.allowed = true, .reason = granted_by(grant)};
+    }
+    return !decision.allowed;
+  });
   if (!decision.allowed && !missing.empty()) {
-    decision.reason = fmt::format("RBAC: role \"{}\" of a binding not found", missing.front());
+    decision.reason = fmt::format("RBAC: role \"{}\" of a binding not found", missing);
   }
   return decision;
 }

@@ -9,7 +9,7 @@
 namespace atl::apiserver {
 namespace {
 
-constexpr size_t kMaxPieces = 100'000;
+constexpr size_t kMaxPieces = 10'000;
 
 using Texts = std::vector<std::string>;
 
@@ -177,9 +177,8 @@ Result<RbacRules> rules_beyond(const RbacRules& held, const RbacRules& wanted) {
   Taker taker(held, missing);
   for (const RbacRule& rule : wanted) {
     if (!taker.take(rule)) {
-      return Error(
-          Code::kForbidden,
-          "the rules name more than 100000 single permissions; use \"*\" or fewer of them");
+      return Error(Code::kForbidden,
+                   "the rules name more than 10000 single permissions; use \"*\" or fewer of them");
     }
   }
   return missing;

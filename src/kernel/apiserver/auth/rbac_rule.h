@@ -31,7 +31,7 @@ RbacRules rules_from_document(const json::Value& role);  // of role.rules
 
 // What of `wanted` is not within `held`: taken apart into single verbs, groups, resources and
 // names, each of which one held rule must cover. Empty: nothing is missing. kForbidden where
-// `wanted` is too large to take apart (more than 100 000 pieces that no single held rule covers at
+// `wanted` is too large to take apart (more than 10 000 pieces that no single held rule covers at
 // once).
 Result<RbacRules> rules_beyond(const RbacRules& held, const RbacRules& wanted);
 

@@ -44,6 +44,7 @@ ServiceAccountTokens::ServiceAccountTokens(const Reader& reader, const Clock& cl
       keys_({key_.public_key()}),
       settings_(std::move(settings)) {
   if (settings_.audiences.empty()) settings_.audiences = {settings_.issuer};
+  if (settings_.jwks_uri.empty()) settings_.jwks_uri = settings_.issuer + "/openid/v1/jwks";
 }
 
 IssuedToken ServiceAccountTokens::issue(const TokenOrder& order) const {
@@ -106,7 +107,8 @@ Result<VerifiedToken> ServiceAccountTokens::verify(
     std::string_view token, const std::vector<std::string>& audiences) const {
   const std::vector<std::string>& wanted = audiences.empty() ? settings_.audiences : audiences;
   TRY(const json::Value claims,
-      keys_.verify(token, {.issuer = settings_.issuer, .audiences = wanted, .now = clock_.now()}));
+      keys_.verify(token, {.issuer = settings_.issuer, .audiences = wanted, .now = clock_.now()},
+                   &signatures_));
   const api::ObjectKey account{
       std::string(json::string_at(claims, {kClaim, "namespace"})),
       std::string(json::string_at(claims, {kClaim, "serviceaccount", "name"}))};

@@ -17,7 +17,7 @@ namespace atl::apiserver {
 struct TokenSettings {
   std::string issuer;                  // "https://kubernetes.default.svc.cluster.local"
   std::vector<std::string> audiences;  // of the API itself; empty: the issuer
-  std::string jwks_uri;                // where openid_configuration() sends readers for the keys
+  std::string jwks_uri;                // where the keys are to be read; empty: below the issuer
 };
 
 // An object to which a token is tied: it holds no longer than that object lives.
@@ -52,7 +52,7 @@ struct VerifiedToken {
 
 // Makes and checks the tokens of service accounts: ES256 JWTs with the claims of Kubernetes. A
 // token holds while its account (by uid) and the object it is bound to (by uid) exist and are not
-// being deleted for more than 60 s. Owned by main(); immutable; the Reader's executor. The Reader,
+// being deleted for more than 60 s. Owned by main(); the Reader's executor. The Reader,
 // clock and generator must outlive it.
 class ServiceAccountTokens {
  public:
@@ -79,6 +79,7 @@ class ServiceAccountTokens {
   crypto::PrivateKey key_;
   crypto::JwkSet keys_;
   TokenSettings settings_;
+  mutable crypto::SignatureCache signatures_;
 };
 
 }  // namespace atl::apiserver

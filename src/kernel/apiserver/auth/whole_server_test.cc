@@ -229,6 +229,24 @@ TEST_F(WholeServer, TokensAreMadeAndKnown) {
   });
 }
 
+TEST_F(WholeServer, StrangersCheckTokensByThePublishedKeys) {
+  run([&]() -> Task<> {
+    const auto keys = co_await harness_.call("GET", "/openid/v1/jwks");
+    EXPECT_EQ(keys->status, 200) << keys->body;
+    const auto set = crypto::JwkSet::parse(keys->body);
+    const auto token = tokens_->issue({.account = {"n1", "default"}, .account_uid = "u"});
+    EXPECT_TRUE(
+        set && set->verify(token.token.reveal(), {.issuer = kIssuer, .now = harness_.timer.now()}));
+    const auto configuration = co_await harness_.call("GET", "/.well-known/openid-configuration");
+    EXPECT_EQ(json::string_at(parsed(configuration), {"jwks_uri"}),
+              std::string(kIssuer) + "/openid/v1/jwks");
+    const auto refused =
+        co_await harness_.call("GET", "/openid/v1/jwks", "", {{"x-test-user", "jane"}});
+    EXPECT_EQ(refused->status, 403) << "for service accounts and whoever gets the role";
+    co_return Unit{};
+  });
+}
+
 TEST_F(WholeServer, BoundTokenEndsWithItsPod) {
   run([&]() -> Task<> {
     co_await expect(201, "POST", kPods, kPod);

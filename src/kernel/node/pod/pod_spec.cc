@@ -38,7 +38,10 @@ bool PodSpec::finished() const {
 }
 
 Result<PodSpecPtr> read_pod(const api::Object& object) {
-  return read_pod(object.parse());
+  TRY(const PodSpecPtr spec, read_pod(object.parse()));
+  auto with_revision = std::make_shared<PodSpec>(*spec);
+  with_revision->revision = object.revision();
+  return PodSpecPtr(std::move(with_revision));
 }
 
 Result<PodSpecPtr> read_pod(json::Value document) {

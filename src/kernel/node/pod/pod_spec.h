@@ -38,6 +38,7 @@ struct PodSpec {
   Duration grace = std::chrono::seconds(30);  // for the end that is asked for
   std::optional<Duration> active_deadline;
   int64_t generation = 0;
+  Revision revision;  // of the object; 0 where it came from disk
 
   std::string key() const { return ns + "/" + name; }
   const ContainerSpec* find(std::string_view container) const;

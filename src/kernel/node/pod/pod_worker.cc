@@ -138,6 +138,10 @@ void PodWorker::poke() {
 
 void PodWorker::update(PodSpecPtr spec) {
   spec_ = std::move(spec);
+  // The server's word counts, not our memory of it: it may come from a backup, or somebody wrote.
+  if (spec_->revision > written_revision_ && !reporting_) {
+    last_written_ = json::object_at(spec_->doc, {"status"});
+  }
   poke();
 }
 
@@ -372,6 +376,7 @@ Task<> PodWorker::write_status() {
       if (!json::find(after, {gone})) merged.as_object().erase(gone);
     }
     last_written_ = std::move(merged);
+    written_revision_ = (*written)->revision();
     co_return Unit{};
   }
   // Gone, or another pod of this name: the watch tells which.

@@ -177,7 +177,8 @@ class PodWorker {
   bool poked_ = true;
   std::string last_saved_;
   PodSpecPtr saved_spec_;
-  json::Value last_written_;  // status
+  json::Value last_written_;  // status, as the server has it
+  Revision written_revision_;
   bool status_due_ = false;
   bool reporting_ = false;
   Event status_news_;  // due, or written

@@ -15,26 +15,20 @@ constexpr std::string_view kUpdateRule =
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
+// Containers of all sorts share one set of names. Twins within one list are the schema's finding.
 void check_names(const json::Value& spec, std::string_view path, api::Findings& out) {
-  std::set<std::string> names;
-  each_container(spec, path, [&](const json::Value& container, const std::string& here) {
-    const std::string name(json::string_at(container, {"name"}));
-    // Twins within one list are the schema's finding.
-    const bool twin_elsewhere = !name.empty() && names.contains(name) &&
-                                here.find("].") == std::string::npos &&
-                                here.find("ontainers[") != std::string::npos;
-    if (twin_elsewhere) {
-      const std::string_view list =
-          here.find("initContainers[") != std::string::npos ? "initContainers"
-          : here.find("ephemeral") != std::string::npos     ? "ephemeralContainers"
-                                                            : "containers";
-      const json::Array& own = json::array_at(spec, {list});
-      const auto same = std::ranges::count_if(
-          own, [&](const json::Value& c) { return json::string_at(c, {"name"}) == name; });
-      if (same == 1) out.push_back(duplicate_value(under(here, "name"), json::Value(name)));
+  std::set<std::string> taken;
+  for (const std::string_view list : {"initContainers", "containers", "ephemeralContainers"}) {
+    std::set<std::string> own;
+    size_t index = 0;
+    for (const json::Value& container : json::array_at(spec, {list})) {
+      const std::string here = under(at(under(path, list), index++), "name");
+      const std::string name(json::string_at(container, {"name"}));
+      if (taken.contains(name)) out.push_back(duplicate_value(here, json::Value(name)));
+      if (!name.empty()) own.insert(name);
     }
-    names.insert(name);
-  });
+    taken.merge(own);
+  }
 }
 
 void check_tolerations(const json::Value& spec, std::string_view path, api::Findings& out) {
