@@ -184,6 +184,9 @@ Task<api::Outcome> StatefulSetController::reconcile(api::ObjectKey key) {
     writes_.forget(key);
     co_return api::Outcome::done();  // the garbage collector removes the pods
   }
+  // It goes, and what it owns goes first: a revision made now would be collected and made again,
+  // for ever.
+  if (set->header().deleting) co_return api::Outcome::done();
   CO_TRY(Snapshot taken, co_await take(set));
   const auto s = std::make_shared<Snapshot>(std::move(taken));
   StatefulSetPlan todo = plan(s->view, s->pods, deps_.now());

@@ -74,6 +74,7 @@ Task<Written> Registry::create_stored(Call call, json::Value object, bool applie
               json::Value(base + parts_.rng.name_suffix(kGeneratedSuffix)));
     auto written = co_await create_once(attempt);
     if (written || written.error().code() != Code::kExists) co_return std::move(written);
+    attempt.settle(false);  // the next name claims anew
   }
   co_return Error(
       Code::kExists,
