@@ -102,23 +102,25 @@ start_instance() {
   fi
   require_free_ports
   say "starting"
+  launch_supervise
+}
+
+# In a session of its own: it outlives this shell.
+launch_supervise() {
   setsid "$LIB/atoll-supervise" $(home_arguments) >>"$DATA/log/supervise.log" 2>&1 </dev/null &
   disown
 }
 
-# A program that was replaced is restarted; containers do not notice.
+# A program that was replaced is restarted; containers do not notice. The supervisor first: it restarts the rest.
 restart_changed() {
   local program
-  for program in $CHANGED_PROGRAMS; do
-    case $program in
-      atoll-supervise)
-        say "replacing atoll-supervise"
-        control detach >/dev/null
-        setsid "$LIB/atoll-supervise" $(home_arguments) >>"$DATA/log/supervise.log" 2>&1 </dev/null &
-        disown
-        ;;
-    esac
-  done
+  case " $CHANGED_PROGRAMS " in
+    *" atoll-supervise "*)
+      say "replacing atoll-supervise"
+      control detach >/dev/null
+      launch_supervise
+      ;;
+  esac
   for program in $CHANGED_PROGRAMS; do
     case $program in
       atoll-keeper | atoll-server | atoll-agent)
