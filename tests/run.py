@@ -5,6 +5,7 @@ Kinds of tests, in this order:
   rules  the house rules (tools/tidy) and their own tests, the format of the code, tests of the tools
   unit   a binary for each folder (GoogleTest) and the replay of each fuzz corpus
   e2e    Python files below tests/e2e: a whole instance, real clients
+  full   Python files below tests/full, with --mode full: a bare machine
 A failure prints the output of what failed. Everything has a deadline.
 """
 import argparse
@@ -128,10 +129,10 @@ class Reporter(unittest.TestResult):
         self.tally.skip(test.id(), reason)
 
 
-def e2e(tally, only):
-    sys.path.insert(0, str(ROOT / "tests"))
+def python_tests(tally, only, folder):
     suite = unittest.TestSuite()
-    for case in flatten(unittest.defaultTestLoader.discover(str(ROOT / "tests/e2e"), pattern="*_test.py", top_level_dir=str(ROOT / "tests"))):
+    found = unittest.TestLoader().discover(str(ROOT / folder), pattern="*_test.py", top_level_dir=str(ROOT / "tests"))
+    for case in flatten(found):
         if not only or re.search(only, case.id()):
             suite.addTest(case)
     suite.run(Reporter(tally))
@@ -155,8 +156,11 @@ def main():
     if not options.only:
         rules(tally)
     unit(tally, options.only, options.results)
+    sys.path.insert(0, str(ROOT / "tests"))
     if options.mode != "fast":
-        e2e(tally, options.only)
+        python_tests(tally, options.only, "tests/e2e")
+    if options.mode == "full":
+        python_tests(tally, options.only, "tests/full")
     if tally.failures:
         print("failed:", *tally.failures, sep="\n  ")
     print(f"{time.monotonic() - started:.0f} s, {tally.skipped} skipped")

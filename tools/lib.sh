@@ -1,12 +1,53 @@
 # Functions shared by ./up and ./test. Sourced, never run.
 # shellcheck shell=bash
 
+# The caller's umask, language, TMPDIR and search path are the caller's; what is made here must not depend on them.
+set -o pipefail
+umask 022
+export LC_ALL=C.UTF-8
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+[ -d "${TMPDIR:-/tmp}" ] && [ -w "${TMPDIR:-/tmp}" ] || export TMPDIR=/tmp
+
 ATOLL_START=${ATOLL_START:-$(date +%s)}
 
 say() { printf '[%4ds] %s\n' "$(($(date +%s) - ATOLL_START))" "$*"; }
 die() {
   printf 'error: %s\n' "$*" >&2
   exit 1
+}
+
+usage() { # the comment that opens the script
+  sed -n '2,/^set -u/s/^# \{0,1\}//p' "$0"
+}
+
+AT_EXIT=()
+at_exit() { # a command that runs at the end, however that comes
+  AT_EXIT+=("$*")
+  trap 'for ((n = ${#AT_EXIT[@]} - 1; n >= 0; --n)); do eval "${AT_EXIT[n]}"; done' EXIT
+}
+trap 'printf "\ninterrupted; the same command goes on where it stopped\n" >&2; exit 130' INT
+trap 'exit 143' TERM
+
+# Copies lines to LOG; every ten seconds says how far it is: the first group of PATTERN in the last line that has it.
+follow() { # LOG PATTERN
+  local line next=$((SECONDS + 10)) log=$1
+  exec 7>"$log"
+  while IFS= read -r line; do
+    printf '%s\n' "$line" >&7
+    if [ "$SECONDS" -ge "$next" ] && [[ $line =~ $2 ]]; then
+      say "  ${BASH_REMATCH[1]}"
+      next=$((SECONDS + 10))
+    fi
+  done
+}
+
+# One at a time: waits for the lock of an existing folder, which leaves no file behind. The descriptor stays open;
+# what is started to outlive this shell must close it.
+lock_folder() { # FOLDER DESCRIPTOR
+  eval "exec $2<\"\$1\"" || die "$1 cannot be opened"
+  flock -n "$2" && return 0
+  say "waiting: another ./up or ./test works on $1"
+  flock "$2"
 }
 
 package_list() { # names of packages in packaging/packages/<name>.txt
@@ -20,41 +61,75 @@ missing_packages() {
   comm -23 <(package_list "$@") <(printf '%s\n' "$have")
 }
 
-# Installs the packages of the named lists that are missing. Services that packages bring stay stopped.
+# Services that packages bring stay stopped while this file says so.
+POLICY=/usr/sbin/policy-rc.d
+POLICY_MARK='# made by Atoll while it installs packages'
+keep_services_stopped() {
+  [ ! -e $POLICY ] || return 0
+  printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" >$POLICY && chmod 755 $POLICY
+}
+let_services_start() { ! grep -qsF "$POLICY_MARK" $POLICY || rm -f $POLICY; }
+
+# Installs the packages of the named lists that are missing.
 install_packages() {
-  local missing policy=/usr/sbin/policy-rc.d made=
-  missing=$(missing_packages "$@")
-  [ -z "$missing" ] && return 0
-  command -v apt-get >/dev/null || die "this system has no apt-get; Atoll installs on Debian 12. Install these yourself, then run ./up again: $(echo $missing)"
+  local missing log
+  missing=$(missing_packages "$@" | tr '\n' ' ')
+  [ -n "$missing" ] || return 0
+  command -v apt-get >/dev/null ||
+    die "this system has no apt-get; Atoll installs on Debian 12. Install these yourself, then run it again: $missing"
+  [ "$(id -u)" = 0 ] || die "packages are missing, and installing them needs root: $missing"
   say "installing $(wc -w <<<"$missing") packages"
-  if [ ! -e $policy ]; then
-    printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy && made=1
-  fi
-  local log
   log=$(mktemp)
-  if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1 </dev/null; then
-    [ -n "$made" ] && rm -f $policy
-    tail -n 5 "$log" >&2
-    die "apt-get could not install the packages (whole output: $log). Check the network and /etc/apt/sources.list, then run ./up again."
+  at_exit let_services_start
+  keep_services_stopped
+  # shellcheck disable=SC2086 # a list of words
+  if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+    -o DPkg::Lock::Timeout=300 $missing; } 2>&1 </dev/null | follow "$log" '^((Unpacking|Setting up) [^ ]+)'; then
+    grep '^E: ' "$log" | head -n 5 >&2
+    die "apt-get could not install the packages on $(system_name) (whole output: $log). $(apt_advice "$log")"
   fi
-  [ -n "$made" ] && rm -f $policy
+  let_services_start
   rm -f "$log"
+}
+
+system_name() { (. /etc/os-release 2>/dev/null && echo "$PRETTY_NAME") || uname -s; }
+
+apt_advice() {
+  if grep -q 'Unable to locate package' "$1" && ! grep -q bookworm /etc/os-release 2>/dev/null; then
+    echo "The packages are named as in Debian 12: use that, or a container of it."
+  elif grep -qE 'No space left|not enough free space' "$1"; then
+    echo "The disk is full: free some space, then run it again."
+  else
+    echo "Check the network and the sources in /etc/apt, then run it again."
+  fi
 }
 
 # build PRESET TARGET...: configures where needed and builds; shows the last lines where it fails.
 build() {
-  local preset=$1 log
+  local preset=$1 folder log
   shift
+  folder="$ATOLL_ROOT/build/$preset"
   log="$ATOLL_ROOT/build/$preset.log"
-  mkdir -p "$ATOLL_ROOT/build"
-  if [ ! -f "$ATOLL_ROOT/build/$preset/build.ninja" ]; then
+  mkdir -p "$ATOLL_ROOT/build" || die "$ATOLL_ROOT/build cannot be made"
+  lock_folder "$ATOLL_ROOT/build" 9
+  forget_moved "$folder"
+  if [ ! -f "$folder/build.ninja" ]; then
     (cd "$ATOLL_ROOT" && cmake --preset "$preset") >"$log" 2>&1 || {
       tail -n 20 "$log" >&2
       die "cmake could not configure the build (whole output: $log)"
     }
   fi
-  if ! ninja -C "$ATOLL_ROOT/build/$preset" "$@" >"$log" 2>&1; then
+  if ! ninja -C "$folder" "$@" 2>&1 | follow "$log" '^\[([0-9]+/[0-9]+)\]'; then
     grep -aE 'error|FAILED' -A 5 "$log" | head -n 40 >&2
+    ! grep -q 'No space left' "$log" || die "the disk is full; free some space, then run it again: it goes on where it stopped"
     die "the build failed (whole output: $log)"
   fi
+  exec 9<&-
+}
+
+# A build folder knows the path of its sources: a copied or moved checkout begins anew (the compiler cache helps).
+forget_moved() {
+  local was
+  was=$(sed -n 's/^CMAKE_HOME_DIRECTORY:INTERNAL=//p' "$1/CMakeCache.txt" 2>/dev/null)
+  [ -z "$was" ] || [ "$was" = "$ATOLL_ROOT" ] || rm -rf "$1"
 }

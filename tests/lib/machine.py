@@ -1,0 +1,118 @@
+"""Machines for the tests: a root file system, processes, cgroups, devices and (if wanted) a network of their own.
+
+A machine is made of namespaces (machine_boot.sh), as a container runtime makes a privileged container: root, with
+rights, but nothing of it is seen outside. Two sorts:
+  bare(FOLDER)  a bare Debian 12, fresh from mmdebstrap
+  copy(FOLDER)  what this machine has installed; what the machine writes is its own and goes with it
+Both hold the project at the path it has here. shutdown() is pulling the plug: processes and /run are gone, the disk
+stays; boot() starts it again.
+"""
+import os
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+
+from lib.instance import ROOT, run, wait_for
+
+BOOT = Path(__file__).with_name("machine_boot.sh")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def debian_sources():
+    """Files below /etc/apt that name Debian's own packages."""
+    files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*.sources")),
+             *sorted(Path("/etc/apt/sources.list.d").glob("*.list"))]
+    return [str(f) for f in files if f.exists() and "bookworm" in f.read_text() and "debian" in f.read_text()]
+
+
+class Machine:
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.name = "atoll-machine-" + secrets.token_hex(3)
+        self.root = self.folder / "root"
+        self.binds = []
+        self.boots = None  # unshare, the parent of the machine's first process
+        self.pid = None
+        self.upper = None
+        self.root.mkdir(parents=True)
+
+    @classmethod
+    def bare(cls, folder):
+        machine = cls(folder)
+        archive = machine.folder / "root.tar"
+        run(["mmdebstrap", "--quiet", "--variant=minbase", "bookworm", str(archive), *debian_sources()], timeout=900)
+        run(["tar", "-C", str(machine.root), "-xf", str(archive)], timeout=300)
+        archive.unlink()
+        shutil.copy("/etc/resolv.conf", machine.root / "etc/resolv.conf")
+        return machine
+
+    @classmethod
+    def copy(cls, folder):
+        """Writes go to memory, but for /var/lib: images need a file system of the disk."""
+        machine = cls(folder)
+        machine.upper = machine.folder / "upper"
+        machine.upper.mkdir()
+        run(["mount", "-t", "tmpfs", "tmpfs", str(machine.upper)])
+        for part in ("upper", "work"):
+            (machine.upper / part).mkdir()
+        run(["mount", "-t", "overlay", "overlay", str(machine.root), "-o",
+             f"lowerdir=/,upperdir={machine.upper}/upper,workdir={machine.upper}/work"])
+        state = machine.folder / "state"
+        state.mkdir()
+        machine.binds += [f"{state}=/var/lib", "/var/lib/dpkg=/var/lib/dpkg", f"{ROOT}={ROOT}"]
+        return machine
+
+    def boot(self, network="own"):
+        """network: "own" (loopback alone) or "host" (this machine's)."""
+        command = [str(BOOT), self.name, str(self.root), network, *self.binds]
+        self.boots = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.PIPE, text=True)
+        self.pid = wait_for("first process", self._first_process, seconds=20, every=0.02)
+        wait_for("booted machine", lambda: self.run("test", "-e", "/run/booted"), seconds=20, every=0.05)
+
+    def _first_process(self):
+        if self.boots.poll() is not None:
+            raise RuntimeError(f"the machine did not boot: {self.boots.stderr.read()}")
+        children = Path(f"/proc/{self.boots.pid}/task/{self.boots.pid}/children").read_text().split()
+        comm = Path(f"/proc/{self.boots.pid}/comm").read_text().strip()
+        return int(children[0]) if children and comm == "unshare" else None
+
+    def command(self, *words, env=None):
+        """`words` as a command that runs inside."""
+        variables = {"PATH": PATH, "HOME": "/root", "TERM": "dumb", **(env or {})}
+        return [str(BOOT), "--enter", self.name, str(self.pid), "env", "-i",
+                *(f"{k}={v}" for k, v in variables.items()), *words]
+
+    def run(self, *words, env=None, timeout=120, **options):
+        options.setdefault("stdin", subprocess.DEVNULL)
+        return run(self.command(*words, env=env), timeout=timeout, **options)
+
+    def shell(self, script, **options):
+        return self.run("bash", "-c", script, **options)
+
+    def shutdown(self):
+        if self.boots is None:
+            return
+        if self.boots.poll() is None:
+            os.kill(self.pid or self.boots.pid, 9)
+        self.boots.wait(20)
+        self.boots.stderr.close()
+        self.boots = self.pid = None
+        for group in sorted(Path("/sys/fs/cgroup").glob(f"**/{self.name}")):
+            self._remove_group(group)
+
+    @staticmethod
+    def _remove_group(group):
+        for inner in sorted((p for p in group.rglob("*") if p.is_dir()), key=lambda p: -len(p.parts)):
+            wait_for(f"empty {inner}", lambda g=inner: g.rmdir() is None, seconds=10)
+        wait_for(f"empty {group}", lambda: group.rmdir() is None, seconds=10)
+
+    def remove(self):
+        self.shutdown()
+        if self.upper is not None:
+            for point in (self.root, self.upper):
+                subprocess.run(["umount", "-l", str(point)], stderr=subprocess.DEVNULL, check=False)
+        if os.path.ismount(self.root) or any(self.root.glob("proc/1")):
+            raise AssertionError(f"{self.root} is still mounted: nothing below it was removed")
+        shutil.rmtree(self.folder)
