@@ -5,6 +5,7 @@ Usage: bench/system.py [--objects 10000] [--pods 50] [--idle 200]
 """
 import argparse
 import base64
+import contextlib
 import json
 import os
 import re
@@ -23,7 +24,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from lib.instance import Instance, run, wait_for  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[1]
+CLIENTS = ROOT / "build/release/bin"
 PROGRAMS = ("server", "agent", "keeper", "haproxy")
+
+
+def build_clients():
+    folder = CLIENTS.parent
+    run(["cmake", "--preset", "release", "-B", str(folder)], timeout=120, cwd=ROOT)
+    run(["ninja", "-C", str(folder), "bench_programs"], timeout=600)
 
 
 def row(what, figure, target="", peer=""):
@@ -46,10 +55,11 @@ class Api:
         self.port = int(atoll.settings["API_PORT"])
         text = Path(atoll.kubeconfig).read_text()
         self.context = ssl.create_default_context(cadata=self.pem(text, "certificate-authority-data"))
-        with tempfile.NamedTemporaryFile("w", suffix=".pem") as both:
-            both.write(self.pem(text, "client-certificate-data") + self.pem(text, "client-key-data"))
-            both.flush()
-            self.context.load_cert_chain(both.name)
+        # Certificate and key in one file, for the clients in C++ too; goes with the instance.
+        self.credentials = atoll.home / "bench.pem"
+        self.credentials.touch(0o600)
+        self.credentials.write_text(self.pem(text, "client-certificate-data") + self.pem(text, "client-key-data"))
+        self.context.load_cert_chain(self.credentials)
 
     @staticmethod
     def pem(text, key):
@@ -67,12 +77,6 @@ class Api:
         if answer.status >= 400:
             raise RuntimeError(f"{method} {path}: {text[:300]}")
         return json.loads(text)
-
-    def token(self):
-        self.call("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
-            "metadata": {"name": "bench"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-            "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "default"}]})
-        return self.call("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", {"spec": {}})["status"]["token"]
 
 
 def start_and_rest(atoll):
@@ -104,37 +108,33 @@ def start_and_rest(atoll):
     row("CPU of the idle whole, 30 s", f"{100 * used / (time.monotonic() - begun):.2f} %", "0.2 % of a core")
 
 
-def h2load(token, url, requests, clients, streams, body=None):
-    command = ["h2load", "-n", str(requests), "-c", str(clients), "-m", str(streams), "-H", f"Authorization: Bearer {token}", url]
-    if body:
-        command[1:1] = ["-d", body, "-H", "content-type: application/json"]
-    text = run(command, timeout=300).stdout
-    done = re.search(r"(\d+) succeeded, (\d+) failed", text)
-    rate = float(re.search(r"([\d.]+) req/s", text).group(1))
-    bad = requests - int(done.group(1)) + len(re.findall(r"[45]xx, [1-9]", text))
-    return rate, bad
+def load(api, path, count, connections, streams, body=None):
+    command = [CLIENTS / "bench_requests", "--port", str(api.port), "--pem", api.credentials, "--path", path,
+               "--requests", str(count), "--connections", str(connections), "--streams", str(streams)]
+    text = run(command + (["--body", body] if body else []), timeout=300).stdout
+    failed, rate, p99 = re.search(r"(\d+) failed, (\d+)/s, .*p99 ([\d.]+) ms", text).groups()
+    return float(rate), f"p99 {p99} ms, failed {failed}"
 
 
 def requests(atoll, api, objects):
     api.call("POST", "/api/v1/namespaces", {"metadata": {"name": "bench"}})
-    token = api.token()
-    url = f"https://127.0.0.1:{api.port}/api/v1/namespaces/bench/configmaps"
+    path = "/api/v1/namespaces/bench/configmaps"
     with tempfile.NamedTemporaryFile("w", suffix=".json") as body:
         json.dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "b-"}, "data": {"value": "x" * 2800}}, body)
         body.flush()
-        one, bad_one = h2load(token, url, 1000, 1, 1, body.name)
-        many, bad_many = h2load(token, url, objects - 1000, 4, 16, body.name)
+        one, tail_one = load(api, path, 1000, 1, 1, body.name)
+        many, tail_many = load(api, path, objects - 1000, 4, 16, body.name)
     peer_one, peer_many = etcd_puts()
-    row("durable creates of 3 KB, one client", f"{one:.0f}/s", "3 000/s", f"etcd puts: {peer_one}; failed {bad_one}")
-    row("durable creates of 3 KB, 64 streams", f"{many:.0f}/s", "12 000/s", f"etcd puts: {peer_many}; failed {bad_many}")
-    name = api.call("GET", "/api/v1/namespaces/bench/configmaps?limit=1")["items"][0]["metadata"]["name"]
-    rate, bad = h2load(token, f"{url}/{name}", 20000, 4, 16)
-    row("GET one, 64 streams", f"{rate:.0f}/s", "40 000/s", f"failed {bad}")
+    row("durable creates of 3 KB, one client", f"{one:.0f}/s", "3 000/s", f"{tail_one}; etcd puts: {peer_one}")
+    row("durable creates of 3 KB, 64 streams", f"{many:.0f}/s", "12 000/s, p99 25 ms", f"{tail_many}; etcd puts: {peer_many}")
+    name = api.call("GET", f"{path}?limit=1")["items"][0]["metadata"]["name"]
+    rate, tail = load(api, f"{path}/{name}", 40000, 4, 16)
+    row("GET one, 64 streams", f"{rate:.0f}/s", "40 000/s, p99 5 ms", tail)
     samples = []
     for _ in range(5):
         begun = time.monotonic()
         connection = api.connect()
-        connection.request("GET", "/api/v1/namespaces/bench/configmaps")
+        connection.request("GET", path)
         size = len(connection.getresponse().read())
         samples.append(time.monotonic() - begun)
         connection.close()
@@ -142,27 +142,45 @@ def requests(atoll, api, objects):
     row("resident memory of the server then", f"{resident_kib(atoll.pid('server')) / 1024:.1f} MiB")
 
 
-def etcd_puts():
-    """Debian's etcd on the same disk: puts of 3 KB by one client and by 64, through its own benchmark in Python threads is no
-    measure; so its gRPC gateway is asked by h2load, as we are."""
+def watchers(atoll, api):
+    command = [CLIENTS / "bench_watch_fanout", "--port", str(api.port), "--pem", api.credentials]
+    with etcd() as peer:
+        for count in (4000, 1000):
+            # Memory is compared once, before anything was freed that watchers could take again.
+            memory = ["--pid", str(atoll.pid("server"))] if count == 4000 else []
+            print(run([*command, "--watchers", str(count), *memory, *(["--etcd", "23790"] if peer else [])], timeout=300).stdout, end="", flush=True)
+
+
+@contextlib.contextmanager
+def etcd():
+    """Debian's etcd on the same disk, where it is installed; gives whether it is."""
     if not shutil.which("etcd"):
-        return "not installed", "not installed"
+        yield False
+        return
     folder = tempfile.mkdtemp(prefix="atoll-bench-etcd-")
     process = subprocess.Popen(["etcd", "--data-dir", folder, "--listen-client-urls", "http://127.0.0.1:23790", "--advertise-client-urls",
                                 "http://127.0.0.1:23790", "--listen-peer-urls", "http://127.0.0.1:23800"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for("etcd", lambda: run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:23790/health"], check=False).stdout == "200", 20)
-        body = Path(folder) / "put.json"
-        body.write_text(json.dumps({"key": base64.b64encode(b"bench").decode(), "value": base64.b64encode(b"x" * 3000).decode()}))
-        rates = []
-        for clients, count in ((1, 1000), (64, 8000)):
-            text = run(["h2load", "--h1", "-n", str(count), "-c", str(clients), "-d", str(body), "http://127.0.0.1:23790/v3/kv/put"], timeout=120).stdout
-            rates.append(re.search(r"([\d.]+) req/s", text).group(1) + "/s")
-        return tuple(rates)
+        yield True
     finally:
         process.terminate()
         process.wait(20)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def etcd_puts():
+    """Puts of 3 KB by one client and by 64, through etcd's JSON gateway by h2load."""
+    with etcd() as installed, tempfile.NamedTemporaryFile("w", suffix=".json") as body:
+        if not installed:
+            return "not installed", "not installed"
+        body.write(json.dumps({"key": base64.b64encode(b"bench").decode(), "value": base64.b64encode(b"x" * 3000).decode()}))
+        body.flush()
+        rates = []
+        for clients, count in ((1, 1000), (64, 8000)):
+            text = run(["h2load", "--h1", "-n", str(count), "-c", str(clients), "-d", body.name, "http://127.0.0.1:23790/v3/kv/put"], timeout=120).stdout
+            rates.append(re.search(r"([\d.]+) req/s", text).group(1) + "/s")
+        return tuple(rates)
 
 
 def pod(name, command):
@@ -232,12 +250,14 @@ def main():
     parser.add_argument("--pods", type=int, default=50)
     parser.add_argument("--idle", type=int, default=200)
     options = parser.parse_args()
+    build_clients()
     atoll = Instance()
     try:
         atoll.up("--sample")
         atoll.kubectl("delete", "namespace", "sample", "--timeout=60s")
         api = Api(atoll)
         start_and_rest(atoll)
+        watchers(atoll, api)
         requests(atoll, api, options.objects)
         pods(api, options.pods)
         idle_pods(api, options.idle)
