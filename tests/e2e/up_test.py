@@ -1,0 +1,258 @@
+"""./up as people use it: in a hurry, from anywhere, on machines that lack something. In a machine of its own."""
+import os
+import re
+import signal
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from lib.instance import ROOT, wait_for
+from lib.machine import Machine
+
+UP = str(ROOT / "up")
+
+
+class OnAMachine(unittest.TestCase):
+    """A copy of this machine with loopback alone, and nothing of Atoll on it."""
+
+    @classmethod
+    def setUpClass(cls):
+        work = tempfile.mkdtemp(prefix="atoll-up-")
+        cls.machine = Machine.copy(Path(work) / "machine")
+        cls.addClassCleanup(os.rmdir, work)
+        cls.addClassCleanup(cls.machine.remove)
+        cls.machine.boot()
+
+    def up(self, *arguments, check=True, **options):
+        return self.machine.run(UP, *arguments, check=check, **options)
+
+    def shell(self, script, check=True, **options):
+        return self.machine.shell(script, check=check, **options)
+
+    def refused(self, done, sentence, code=1):
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        self.assertEqual(len(errors), 1, done.stderr)
+        self.assertRegex(errors[0], sentence)
+
+    def file(self, path):
+        return self.machine.run("cat", path).stdout
+
+    def settings(self, conf):
+        return dict(line.split("=", 1) for line in self.file(conf).splitlines() if "=" in line)
+
+
+class WhatIsMissing(OnAMachine):
+    """One sentence each, which says the way out."""
+
+    def test_the_command_line(self):
+        for arguments, sentence in [
+            (["--bogus"], r"unknown option --bogus; ./up --help lists them"),
+            (["--home"], r"--home needs a folder"),
+            (["--stop", "--status"], r"--stop and --status do not go together"),
+            (["--reset"], r"removes every application .* ./up --reset --yes"),
+            (["--status"], r"there is no instance here; start one with: ./up$"),
+            (["--home", "/tmp/my apps"], r'the path "/tmp/my apps" has characters other than'),
+            (["--home", "/tmp/" + "x" * 90], r"longer than 80 characters; choose a shorter --home"),
+            (["--home", "/proc/nothing"], r"the folder /proc/nothing cannot be made"),
+        ]:
+            with self.subTest(arguments):
+                self.refused(self.up(*arguments, check=False), sentence)
+        self.assertIn("./up --sample", self.up("--help").stdout)
+        self.assertIn("nothing is here", self.up("--reset", "--yes").stdout)
+
+    def test_no_root(self):
+        self.refused(self.machine.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", UP, check=False), r"needs root: sudo ./up$")
+
+    def test_a_container_without_rights(self):
+        self.refused(self.machine.run("setpriv", "--bounding-set=-sys_admin", UP, check=False),
+                     r"may not make namespaces; if it is a container itself, start it with --privileged")
+        group = next(g for g in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup") if self.machine.run("test", "-d", g, check=False).returncode == 0)
+        self.refused(self.shell(f"unshare --mount sh -c 'mount -o remount,bind,ro {group}; exec {UP}'", check=False),
+                     rf"cgroups at {group} cannot be written; .* --cgroupns=private")
+        self.refused(self.shell(f"unshare --mount sh -c 'mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; exec {UP}'", check=False),
+                     r"/proc/sys cannot be written; .* --privileged")
+
+    def test_no_disk_space(self):
+        self.shell("mkdir -p /srv/small && mount -t tmpfs -o size=20m,mode=755 tmpfs /srv/small")
+        self.refused(self.up("--home", "/srv/small/atoll", check=False),
+                     r"/srv/small\S* has 20 MB free, 200 MB are needed to start; free some space or use --home DIR on another disk")
+
+    def test_a_folder_that_the_server_cannot_enter(self):
+        self.shell("mkdir -p -m 700 /srv/closed && mkdir -p /srv/closed/atoll")
+        self.refused(self.up("--home", "/srv/closed/atoll", check=False),
+                     r"/srv/closed is closed to the user 'atoll'; open it with: chmod o\+x /srv/closed, or choose another --home")
+        self.shell("mkdir -p /srv/still && mount -t tmpfs -o noexec,mode=755,size=1g tmpfs /srv/still")
+        self.refused(self.up("--home", "/srv/still/atoll", check=False), r"mounted noexec: choose another --home")
+
+    def test_a_missing_package(self):
+        # There is no network here to fetch it from.
+        self.shell("dpkg --force-depends --remove libnss-myhostname")
+        failed = self.up("--build", check=False, timeout=300)
+        self.refused(failed, r"apt-get could not install the packages on Debian .* Check the network and the sources in /etc/apt")
+        self.assertIn("installing 1 packages", failed.stdout)
+        self.assertNotIn("Atoll", self.shell("cat /usr/sbin/policy-rc.d", check=False).stdout)
+
+    def test_a_system_without_apt(self):
+        self.shell("cd /usr/bin && for p in apt-get dpkg-query; do mv $p $p.away; done")
+        self.addCleanup(self.shell, "cd /usr/bin && for p in apt-get dpkg-query; do mv $p.away $p; done")
+        self.refused(self.up("--build", check=False), r"this system has no apt-get; Atoll installs on Debian 12. Install these yourself, then run it again: \S+ \S+")
+
+
+class PortsAndRanges(OnAMachine):
+    def tearDown(self):
+        self.up("--home", "/srv/a", "--reset", "--yes", check=False)
+
+    def listen(self, port):
+        server = self.machine.start("python3", "-c", f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(600)")
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait, 10)
+        self.addCleanup(os.killpg, server.pid, signal.SIGKILL)
+        wait_for("listener", lambda: self.shell(f"ss -Hltn 'sport = :{port}' | grep {port}"), seconds=10)
+
+    def test_a_busy_port(self):
+        self.listen(6443)
+        self.listen(8080)
+        self.up("--home", "/srv/a")
+        chosen = self.settings("/srv/a/etc/atoll.conf")
+        self.assertEqual((chosen["API_PORT"], chosen["HTTP_PORT"], chosen["HTTPS_PORT"]), ("6444", "8081", "8443"))
+        self.up("--home", "/srv/a", "--stop")
+        self.listen(6444)
+        self.refused(self.up("--home", "/srv/a", check=False),
+                     r"port 6444 is taken by python3 \(process \d+\); stop that, or set another API_PORT in /srv/a/etc/atoll.conf and run ./up --home /srv/a again")
+        self.shell("sed -i s/API_PORT=.*/API_PORT=6450/ /srv/a/etc/atoll.conf")
+        self.assertIn("api: https://127.0.0.1:6450", self.up("--home", "/srv/a").stdout)
+        self.shell("sed -i s/API_PORT=.*/API_PORT=https/ /srv/a/etc/atoll.conf")
+        self.up("--home", "/srv/a", "--stop")
+        self.refused(self.up("--home", "/srv/a", check=False), r'atoll.conf: API_PORT is "https", not a port')
+
+    def route(self, to):
+        self.shell(f"ip link add clash0 type dummy; ip link set clash0 up; ip route add {to} dev clash0")
+        self.addCleanup(self.shell, "ip link del clash0")
+
+    def test_ranges_that_clash_with_the_hosts_routes(self):
+        self.route("10.244.128.0/17")
+        self.refused(self.up("--home", "/srv/a", env={"ATOLL_POD_CIDR": "10.244.0.0/16"}, check=False),
+                     r"the range 10.244.0.0/16 clashes with the host's route to 10.244.128.0/17 on clash0; choose ranges .* ATOLL_POD_CIDR=")
+        self.refused(self.up("--home", "/srv/a", env={"ATOLL_SERVICE_CIDR": "banana"}, check=False), r"'banana' does not appear to be an IPv4 or IPv6 network; choose ranges")
+        self.up("--home", "/srv/a")
+        self.assertEqual(self.settings("/srv/a/etc/atoll.conf")["POD_CIDR"], "10.243.0.0/16")
+        self.up("--home", "/srv/a", "--stop")
+        self.shell("ip route add 10.243.7.0/24 dev clash0")
+        self.refused(self.up("--home", "/srv/a", check=False), r"the range 10.243.0.0/16 clashes with the host's route to 10.243.7.0/24 on clash0; take that route away, or move Atoll")
+
+
+class Life(OnAMachine):
+    """The machine's own instance, whatever is done to it."""
+
+    def supervisors(self):
+        return self.shell("pgrep -c -x atoll-supervise || true").stdout.strip()
+
+    def answers(self):
+        return "Hello from Atoll" in self.machine.run("curl", "-sS", "--max-time", "5", "http://hello.localhost").stdout
+
+    def test_from_anywhere_by_anybodys_habits(self):
+        self.shell(f"ln -s {UP} /srv/link-to-up")
+        script = "cd /tmp && umask 077 && exec env -u HOME LANG=zh_CN.UTF-8 LC_ALL=zh_CN.UTF-8 TMPDIR=/nowhere PATH=/usr/bin:/bin /srv/link-to-up --home ./mine"
+        done = self.shell(script)
+        self.assertIn("kubeconfig: /tmp/mine/etc/admin.kubeconfig", done.stdout)
+        self.assertEqual(self.machine.run("stat", "-c", "%a", "/tmp/mine/etc/admin.kubeconfig").stdout.strip(), "600")
+        self.assertEqual(self.machine.run("stat", "-c", "%a", "/tmp/mine/lib").stdout.strip(), "755")
+        self.assertIn("removed", self.shell("cd / && /srv/link-to-up --home=tmp/mine --reset --yes").stdout)
+
+    def test_twice_at_once(self):
+        both = [self.machine.start(UP) for _ in range(2)]
+        for one in both:
+            output, _ = one.communicate(timeout=120)
+            self.assertEqual(one.returncode, 0, output)
+            self.assertIn("api: https://127.0.0.1:6443", output)
+        self.assertEqual(self.supervisors(), "1")
+
+    def test_interrupted_and_resumed(self):
+        self.up("--reset", "--yes")
+        for pause in (0.15, 0.4, 0.8, 1.2):
+            one = self.machine.start(UP)
+            time.sleep(pause)
+            os.killpg(one.pid, signal.SIGINT)
+            output, _ = one.communicate(timeout=60)
+            self.assertIn(one.returncode, (0, 130), output)
+            if one.returncode == 130:
+                self.assertIn("interrupted; the same command goes on where it stopped", output)
+        self.assertIn("api: https://127.0.0.1:6443", self.up().stdout)
+        self.assertEqual(self.supervisors(), "1")
+
+    def test_interrupted_while_it_builds(self):
+        self.shell("mkdir -p /srv/slow && printf '#!/bin/sh\\necho \"[3/400] CXX\"\\nexec sleep 60\\n' >/srv/slow/ninja && chmod 755 /srv/slow/ninja")
+        one = self.machine.start(UP, "--build", env={"PATH": "/srv/slow:/usr/sbin:/usr/bin:/sbin:/bin"})
+        time.sleep(1)
+        os.killpg(one.pid, signal.SIGINT)
+        output, _ = one.communicate(timeout=30)
+        self.assertEqual(one.returncode, 130, output)
+        self.assertRegex(output, r"interrupted; the same command goes on where it stopped")
+        self.up("--build")
+
+    def test_stop_status_and_start_again(self):
+        self.up()
+        self.assertIn("stopped", self.up("--stop").stdout)
+        again = self.up("--stop")
+        self.assertIn("stopped", again.stdout)
+        stopped = self.up("--status", check=False)
+        self.assertEqual((stopped.returncode, stopped.stdout), (1, "Atoll is not running; start it with: ./up\n"))
+        self.up()
+        running = self.up("--status")
+        self.assertEqual(running.returncode, 0)
+        self.assertEqual(running.stdout.splitlines()[-3:],
+                         ["api: https://127.0.0.1:6443", "kubeconfig: /etc/atoll/admin.kubeconfig", "gateway: http://localhost"])
+
+    def test_a_reboot(self):
+        self.up("--sample")
+        self.assertTrue(self.answers())
+        self.machine.run("atoll", "apply", "-f", "-", input="{apiVersion: v1, kind: ConfigMap, metadata: {name: kept}, data: {a: b}}", stdin=None)
+        self.machine.shutdown()  # the plug is pulled: no goodbye
+        self.machine.boot()
+        self.up()
+        wait_for("the sample after a reboot", self.answers, seconds=30)
+        self.assertEqual(self.machine.run("atoll", "get", "configmap", "kept", "-o", "yaml").stdout.count("a: b"), 1)
+        self.machine.run("atoll", "doctor")
+
+    def test_stopped_and_started_the_applications_come_back(self):
+        self.up("--sample")
+        self.up("--stop")
+        self.up()
+        wait_for("the sample after a stop", self.answers, seconds=30)
+
+    def test_a_second_instance_beside_the_first(self):
+        self.up()
+        self.up("--home", "/srv/second")
+        self.addCleanup(self.up, "--home", "/srv/second", "--reset", "--yes")
+        first, second = self.settings("/etc/atoll/atoll.conf"), self.settings("/srv/second/etc/atoll.conf")
+        self.assertEqual((first["API_PORT"], first["HTTP_PORT"]), ("6443", "80"))
+        self.assertEqual((second["API_PORT"], second["HTTP_PORT"]), ("6444", "8080"))
+        for key in ("POD_CIDR", "SERVICE_CIDR", "LINK_IP"):
+            self.assertNotEqual(first[key], second[key])
+        self.machine.run("atoll", "--home", "/srv/second", "doctor")
+        self.up("--home", "/srv/second", "--stop")
+        self.machine.run("atoll", "doctor")
+
+    def test_up_with_nothing_to_build_is_quick(self):
+        self.up()
+        started = time.monotonic()
+        self.up()
+        self.assertLess(time.monotonic() - started, 5)  # 2 s on a quiet machine
+
+    def test_reset_leaves_no_file(self):
+        def picture():
+            return self.shell("find /etc /usr/local /usr/share /var /run /root /tmp /srv -xdev -newermt 2000-01-01 "
+                              "! -path '/var/lib/apt*' ! -path '/tmp/hsperf*' ! -type d | sort; ip -o addr; ip route; ss -Hltn; nft list tables").stdout
+        self.up("--reset", "--yes")
+        before = picture()
+        self.up()
+        self.assertNotEqual(picture(), before)
+        self.up("--reset", "--yes")
+        self.assertEqual(picture(), before)
+        self.assertEqual(self.shell("getent passwd atoll", check=False).returncode, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
