@@ -416,6 +416,22 @@ TEST_F(AgentTest, AStatusThatTheServerLostIsWrittenAgain) {
   });
 }
 
+TEST_F(AgentTest, AStatusLostWhileAnotherIsBeingWrittenIsWrittenAgain) {
+  (void)world_.client.put(
+      kPods, pod("a", R"([{"name":"main","image":"web:1"}])", R"("restartPolicy":"Never",)"));
+  const json::Value fresh = seen("a");
+  with_agent([&](Agent&) -> Task<> {
+    EVENTUALLY(condition("a", "Ready") == "True");
+    world_.client.set_latency([] { return 500ms; });
+    runtime_.end("main", 3);
+    co_await world_.timer.sleep_for(250ms);
+    (void)world_.client.put(kPods, fresh);
+    EVENTUALLY(phase("a") == "Failed");
+    EVENTUALLY(json::string_at(seen("a"), {"status", "podIP"}) == "10.42.0.2");
+    co_return Unit{};
+  });
+}
+
 TEST_F(AgentTest, RegistersTheNodeAndRenewsItsLease) {
   with_agent([&](Agent&) -> Task<> {
     const api::Gvr nodes{"", "v1", "nodes"};

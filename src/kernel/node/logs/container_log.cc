@@ -4,19 +4,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 
 namespace atl::node {
 
 ContainerLog::ContainerLog(std::string file, const Clock& clock, LogLimits limits)
-    : file_(std::move(file)), clock_(clock), limits_(limits) {
+    : file_(std::move(file)), clock_(clock), limits_(limits), stage_(file_ + ".stage") {
   open();
+  if (auto left = stage_.take_left(place())) {
+    write(left->stream, left->bytes);
+    stage_.logged();
+  }
 }
 
 void ContainerLog::open() {
   fd_.reset(::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
   struct stat about{};
-  size_ = fd_ && ::fstat(fd_.get(), &about) == 0 ? uint64_t(about.st_size) : 0;
+  const bool known = fd_ && ::fstat(fd_.get(), &about) == 0;
+  inode_ = known ? uint64_t(about.st_ino) : 0;
+  size_ = known ? uint64_t(about.st_size) : 0;
 }
 
 void ContainerLog::rotate() {
@@ -42,14 +49,46 @@ void ContainerLog::write(LogStream stream, std::string_view bytes) {
     rest.remove_prefix(full ? end + 1 : rest.size());
   }
   // A full disk loses lines, never the container: its pipe has to be drained.
-  if (fd_ && ::write(fd_.get(), out.data(), out.size()) > 0) size_ += out.size();
+  if (const ssize_t n = fd_ ? ::write(fd_.get(), out.data(), out.size()) : 0; n > 0)
+    size_ += uint64_t(n);
   if (size_ >= limits_.file_bytes) rotate();
   for (auto it = listeners_.begin(); it != listeners_.end();) (it++)->second(stream, bytes);
   changed_.notify();
 }
 
+ContainerLog::Source ContainerLog::take(LogStream stream, int fd) {
+  std::string bytes;
+  switch (stage_.take(fd, stream, place(), bytes)) {
+    case LogStage::Pipe::kEmpty:
+      return Source::kEmpty;
+    case LogStage::Pipe::kEnded:
+      return Source::kEnded;
+    case LogStage::Pipe::kUnfit:
+      return read(stream, fd);
+    case LogStage::Pipe::kBatch:
+      break;
+  }
+  write(stream, bytes);
+  stage_.logged();
+  return Source::kMore;
+}
+
+// From a terminal, or onto a full disk: what was read and not written goes with the agent.
+ContainerLog::Source ContainerLog::read(LogStream stream, int fd) {
+  std::string bytes(LogStage::kBatchBytes, '\0');
+  ssize_t n = 0;
+  do {
+    n = ::read(fd, bytes.data(), bytes.size());
+  } while (n < 0 && errno == EINTR);
+  if (n < 0 && errno == EAGAIN) return Source::kEmpty;
+  if (n <= 0) return Source::kEnded;  // EIO: the terminal's other side closed
+  write(stream, std::string_view(bytes).substr(0, size_t(n)));
+  return Source::kMore;
+}
+
 void ContainerLog::finish() {
   finished_ = true;
+  stage_.remove();
   changed_.notify();
 }
 

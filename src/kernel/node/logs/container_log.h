@@ -10,10 +10,9 @@
 #include "base/async/event.h"
 #include "base/core/clock.h"
 #include "base/io/unique_fd.h"
+#include "kernel/node/logs/log_stage.h"
 
 namespace atl::node {
-
-enum class LogStream : uint8_t { kStdout, kStderr };
 
 struct LogLimits {
   uint64_t file_bytes = 10 << 20;
@@ -21,8 +20,9 @@ struct LogLimits {
 };
 
 // The log file of one run of a container, in the CRI format: "<time> <stdout|stderr> <F|P> <text>".
-// What comes without a line's end is written at once as a partial line (P), so that the end of the
-// agent loses nothing that it has read. Rotated by size: FILE.1 is the youngest of the old ones.
+// What comes without a line's end is written at once as a partial line (P), and what comes from a
+// pipe goes through FILE.stage, so that an agent killed at any moment loses and doubles nothing.
+// Rotated by size: FILE.1 is the youngest of the old ones.
 // Readers and attached clients are told of every write. Owned by the pod's worker, shared with
 // readers. One executor; writes go to the page cache.
 class ContainerLog {
@@ -30,6 +30,9 @@ class ContainerLog {
   ContainerLog(std::string file, const Clock& clock, LogLimits limits = {});
 
   void write(LogStream stream, std::string_view bytes);
+  // Logs what a pipe or terminal (non-blocking) holds, a block at most.
+  enum class Source : uint8_t { kEmpty, kEnded, kMore };
+  Source take(LogStream stream, int fd);
   // Nothing more will come: readers that follow end.
   void finish();
   bool finished() const { return finished_; }
@@ -46,12 +49,16 @@ class ContainerLog {
  private:
   void open();
   void rotate();
+  LogStage::Place place() const { return {inode_, size_}; }
+  Source read(LogStream stream, int fd);
 
   std::string file_;
   const Clock& clock_;
   LogLimits limits_;
   io::UniqueFd fd_;
+  uint64_t inode_ = 0;
   uint64_t size_ = 0;
+  LogStage stage_;
   uint64_t generation_ = 0;
   bool finished_ = false;
   Event changed_;

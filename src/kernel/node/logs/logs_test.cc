@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -48,6 +49,86 @@ TEST_F(LogsTest, WritesTheCriFormat) {
   EXPECT_EQ(*io::read_file(file_), time + " stdout F one\n" + time + " stdout F two\n" + time +
                                        " stderr P no end\n" + time + " stderr F  yet\n");
   EXPECT_EQ(read({}), "one\ntwo\nno end yet\n") << "read back exactly as written";
+}
+
+class StageTest : public LogsTest {
+ protected:
+  void SetUp() override {
+    LogsTest::SetUp();
+    int fds[2];
+    ASSERT_EQ(::pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+    out_.reset(fds[0]), in_.reset(fds[1]);
+  }
+  void say(std::string_view text) {
+    ASSERT_EQ(::write(in_.get(), text.data(), text.size()), ssize_t(text.size()));
+  }
+  LogStage::Place place() const {
+    struct stat about{};
+    EXPECT_EQ(::stat(file_.c_str(), &about), 0);
+    return {about.st_ino, uint64_t(about.st_size)};
+  }
+  io::UniqueFd out_, in_;
+};
+
+TEST_F(StageTest, TakesFromThePipeToItsEnd) {
+  ContainerLog log(file_, world_.timer);
+  EXPECT_EQ(log.take(LogStream::kStdout, out_.get()), ContainerLog::Source::kEmpty);
+  say("one\ntwo");
+  EXPECT_EQ(log.take(LogStream::kStdout, out_.get()), ContainerLog::Source::kMore);
+  EXPECT_EQ(log.take(LogStream::kStdout, out_.get()), ContainerLog::Source::kEmpty);
+  in_.reset();
+  EXPECT_EQ(log.take(LogStream::kStdout, out_.get()), ContainerLog::Source::kEnded);
+  EXPECT_EQ(read({}), "one\ntwo");
+  log.finish();
+  EXPECT_FALSE(std::filesystem::exists(file_ + ".stage"));
+}
+
+TEST_F(StageTest, AnAgentKilledBeforeTheLogLosesNothing) {
+  ContainerLog(file_, world_.timer).write(LogStream::kStdout, "before\n");
+  std::string bytes;
+  say("taken\n");
+  EXPECT_EQ(LogStage(file_ + ".stage").take(out_.get(), LogStream::kStderr, place(), bytes),
+            LogStage::Pipe::kBatch);
+  for (int agent = 0; agent < 2; ++agent) {
+    const ContainerLog log(file_, world_.timer);
+    EXPECT_EQ(read({}), "before\ntaken\n");
+  }
+  EXPECT_THAT(*io::read_file(file_), testing::HasSubstr(" stderr F taken\n"));
+}
+
+TEST_F(StageTest, AnAgentKilledAfterTheLogDoublesNothing) {
+  struct Case {
+    const char* what;
+    LogLimits limits;
+  };
+  for (const Case& c : {Case{"the log has grown", {}}, Case{"the log was rotated", {16, 3}}}) {
+    SCOPED_TRACE(c.what);
+    std::filesystem::remove(file_);
+    std::string bytes;
+    say("taken\n");
+    {
+      ContainerLog log(file_, world_.timer, c.limits);
+      EXPECT_EQ(LogStage(file_ + ".stage").take(out_.get(), LogStream::kStdout, place(), bytes),
+                LogStage::Pipe::kBatch);
+      log.write(LogStream::kStdout, bytes);
+    }
+    const auto size = std::filesystem::file_size(file_);
+    const ContainerLog next(file_, world_.timer, c.limits);
+    EXPECT_EQ(std::filesystem::file_size(file_), size);
+    EXPECT_EQ(std::filesystem::file_size(file_ + ".stage"), 0u);
+  }
+}
+
+TEST_F(StageTest, AStageThatIsNotOneIsEmptied) {
+  for (const std::string& junk :
+       {std::string("x"), std::string(24, 'x'), std::string(30, 'x'), std::string(1 << 20, 'x')}) {
+    ASSERT_TRUE(io::write_file_atomic(file_ + ".stage", junk, 0600));
+    ContainerLog log(file_, world_.timer);
+    say("y\n");
+    EXPECT_EQ(log.take(LogStream::kStdout, out_.get()), ContainerLog::Source::kMore);
+    log.finish();
+  }
+  EXPECT_EQ(read({}), "y\ny\ny\ny\n");
 }
 
 TEST_F(LogsTest, AnswersEveryQuestion) {

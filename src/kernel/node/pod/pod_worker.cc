@@ -139,8 +139,9 @@ void PodWorker::poke() {
 void PodWorker::update(PodSpecPtr spec) {
   spec_ = std::move(spec);
   // The server's word counts, not our memory of it: it may come from a backup, or somebody wrote.
-  if (spec_->revision > written_revision_ && !reporting_) {
-    last_written_ = json::object_at(spec_->doc, {"status"});
+  if (spec_->revision > written_revision_) {
+    if (!reporting_) last_written_ = json::object_at(spec_->doc, {"status"});
+    told_while_reporting_ = reporting_;
   }
   poke();
 }
@@ -370,12 +371,7 @@ Task<> PodWorker::write_status() {
   auto written = co_await context_.client.patch(
       kPods, {spec_->ns, spec_->name}, api::PatchType::kMerge, std::move(document), options);
   if (written) {
-    json::Value merged = before;
-    for (const auto& [key, value] : after.as_object()) merged.as_object()[key] = value;
-    for (const std::string_view gone : {"reason", "message", "podIP", "podIPs"}) {
-      if (!json::find(after, {gone})) merged.as_object().erase(gone);
-    }
-    last_written_ = std::move(merged);
+    last_written_ = json::object_at((*written)->parse(), {"status"});
     written_revision_ = (*written)->revision();
     co_return Unit{};
   }
@@ -401,6 +397,8 @@ Async<void> PodWorker::report() {
     reporting_ = true;
     auto written = co_await write_status();
     reporting_ = false;
+    // The patch was made against what the server had before: look at what it has now.
+    if (std::exchange(told_while_reporting_, false)) status_due_ = true;
     if (!written) {
       log::warn("pod status cannot be written; trying again",
                 {{"pod", spec_->key()}, {"error", written.error()}});

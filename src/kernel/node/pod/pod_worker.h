@@ -181,6 +181,7 @@ class PodWorker {
   Revision written_revision_;
   bool status_due_ = false;
   bool reporting_ = false;
+  bool told_while_reporting_ = false;
   Event status_news_;  // due, or written
   std::function<void()> on_finished_;
   Event news_;
