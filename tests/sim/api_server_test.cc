@@ -236,6 +236,42 @@ TEST_F(ApiServerTest, APodThatDoesNotFitSaysSo) {
   });
 }
 
+TEST_F(ApiServerTest, AStatefulSetComesAndGoesInOrder) {
+  run([&]() -> Task<> {
+    CO_TRY_OK(co_await admin_->create(kStatefulSets, "default", *json::parse(R"({
+      "apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"name":"db","namespace":"default"},
+      "spec":{"serviceName":"db","replicas":2,"selector":{"matchLabels":{"app":"db"}},
+        "template":{"metadata":{"labels":{"app":"db"}},"spec":{"containers":[{"name":"c","image":"i"}]}},
+        "volumeClaimTemplates":[{"metadata":{"name":"data"},"spec":{"accessModes":["ReadWriteOnce"],
+          "resources":{"requests":{"storage":"1Gi"}}}}]}})"),
+                                      {}));
+    const std::function<Async<bool>()> ready = [&]() -> Async<bool> {
+      const json::Value set = co_await get(kStatefulSets, {"default", "db"});
+      co_return json::int_at(set, {"status", "readyReplicas"}) == 2 &&
+          json::string_at(set, {"status", "currentRevision"}) ==
+              json::string_at(set, {"status", "updateRevision"});
+    };
+    bool ok = co_await becomes(ready);
+    EXPECT_TRUE(ok);
+    CO_TRY_OK(co_await admin_->get(kPersistentVolumeClaims, {"default", "data-db-1"}));
+    expect_healthy();
+    api::DeleteOptions foreground;
+    foreground.propagation = "Foreground";
+    CO_TRY_OK(co_await admin_->remove(kStatefulSets, {"default", "db"}, foreground));
+    const std::function<Async<bool>()> gone = [&]() -> Async<bool> {
+      const json::Value set = co_await get(kStatefulSets, {"default", "db"});
+      const size_t pods = co_await count(kPods, "default");
+      co_return set.is_null() && pods == 0;
+    };
+    ok = co_await becomes(gone);
+    EXPECT_TRUE(ok);
+    const size_t revisions = co_await count(kControllerRevisions, "default");
+    EXPECT_EQ(revisions, 0u);
+    expect_healthy();
+    co_return Unit{};
+  });
+}
+
 TEST_F(ApiServerTest, ANamespaceGoesWithAllItHoldsCustomKindsIncluded) {
   run([&]() -> Task<> {
     CO_TRY_OK(co_await admin_->create({"apiextensions.k8s.io", "v1", "customresourcedefinitions"},

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "kernel/apiserver/testing/harness.h"
 
 namespace atl::apiserver {
@@ -56,6 +58,49 @@ TEST(ApiServer, AnObjectFromItsCreationToItsEnd) {
     EXPECT_EQ(gone->status, 404);
     EXPECT_EQ(json::string_at(parsed(gone), {"message"}), "configmaps \"a\" not found");
     EXPECT_EQ(json::string_at(parsed(gone), {"details", "kind"}), "configmaps");
+    co_return Unit{};
+  });
+}
+
+// Counts what is claimed, kept and given back.
+class TallyHook final : public KindHook {
+ public:
+  struct Tally {
+    int claimed = 0, kept = 0, returned = 0;
+  };
+  explicit TallyHook(Tally& tally) : tally_(tally) {}
+  std::string_view name() const override { return "test.tally"; }
+  Result<> reserve(WriteContext&) override {
+    ++tally_.claimed;
+    return Unit{};
+  }
+  void settle(const WriteContext&, bool stored) override {
+    ++(stored ? tally_.kept : tally_.returned);
+  }
+
+ private:
+  Tally& tally_;
+};
+
+TEST(ApiServer, AGeneratedNameThatIsTakenIsDrawnAgainAndGivesBackItsClaims) {
+  TallyHook::Tally tally;
+  Harness h({.before_start = [&](Harness& harness) {
+    harness.hooks.add("", "configmaps", std::make_unique<TallyHook>(tally));
+  }});
+  h.run([&]() -> Task<> {
+    const std::string body =
+        R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"generateName":"a-"}})";
+    std::set<std::string> names;
+    for (int i = 0; i < 3; ++i) {
+      h.rng = SeededRng(7);  // the same draws each time
+      const auto created = co_await h.call("POST", std::string(kMaps), body);
+      EXPECT_EQ(created->status, 201) << created->body;
+      names.emplace(json::string_at(parsed(created), {"metadata", "name"}));
+    }
+    EXPECT_EQ(names.size(), 3u) << "each got a name of its own";
+    EXPECT_EQ(tally.kept, 3);
+    EXPECT_EQ(tally.claimed, tally.kept + tally.returned);
+    EXPECT_GT(tally.returned, 0) << "no draw was taken: the test shows nothing";
     co_return Unit{};
   });
 }
