@@ -5,6 +5,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "api/client/status_error.h"
+#include "api/client/wire.h"
 
 namespace atl::api {
 namespace {
@@ -44,18 +45,6 @@ std::string number(uint64_t value) {
   return value == 0 ? std::string() : std::to_string(value);
 }
 
-Revision revision_of(std::string_view text) {
-  Revision out;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return {};
-    out.value = out.value * 10 + uint64_t(c - '0');
-  }
-  return out;
-}
-Revision revision_in(const json::Value& document) {
-  return revision_of(json::string_at(document, {"metadata", "resourceVersion"}));
-}
-
 std::string_view content_type(PatchType type) {
   switch (type) {
     case PatchType::kJson:
@@ -70,51 +59,6 @@ std::string_view content_type(PatchType type) {
   return {};
 }
 
-Result<ObjectPtr> object_from(json::Value document) {
-  const Revision revision = revision_in(document);
-  return Object::from_document(std::move(document), revision);
-}
-
-Result<json::Value> parse_answer(const std::string& body) {
-  auto parsed = json::parse(body, {.max_bytes = RemoteClient::kAnswerMax});
-  if (!parsed) return std::move(parsed).error().during("read the server's answer");
-  return parsed;
-}
-
-// Items of a list stand without apiVersion and kind: the list's own say what they are.
-Result<ObjectList> list_from(json::Value document) {
-  ObjectList out;
-  out.revision = revision_in(document);
-  out.continue_token = json::string_at(document, {"metadata", "continue"});
-  const std::string version(json::string_at(document, {"apiVersion"}));
-  std::string kind(json::string_at(document, {"kind"}));
-  if (kind.ends_with("List")) kind.resize(kind.size() - 4);
-  json::Value* items = json::find(document, {"items"});
-  if (!items || !items->is_array()) return out;
-  for (json::Value& item : items->get_array()) {
-    if (!item.is_object())
-      return Error(Code::kInternal, "the server's list holds something that is no object");
-    item.get_object().emplace("apiVersion", version);
-    item.get_object().emplace("kind", kind);
-    TRY(out.items.emplace_back(), object_from(std::move(item)));
-  }
-  return out;
-}
-
-Result<WatchEvent> event_from(json::Value line) {
-  const std::string_view type = json::string_at(line, {"type"});
-  json::Value* object = json::find(line, {"object"});
-  if (!object) return Error(Code::kInternal, "a watch event without an object");
-  if (type == "ERROR") return error_from_status(int(json::int_at(*object, {"code"})), *object);
-  const Revision revision = revision_in(*object);
-  if (type == "BOOKMARK") return WatchEvent{EventType::kBookmark, nullptr, revision};
-  TRY(const ObjectPtr read, object_from(std::move(*object)));
-  if (type == "ADDED") return WatchEvent{EventType::kAdded, read, revision};
-  if (type == "MODIFIED") return WatchEvent{EventType::kModified, read, revision};
-  if (type == "DELETED") return WatchEvent{EventType::kDeleted, read, revision};
-  return Error(Code::kInternal, "a watch event of unknown type " + std::string(type));
-}
-
 class RemoteWatch final : public Watch {
  public:
   RemoteWatch(Timer& timer, std::shared_ptr<net::BodyReader> body, MonoTime end)
@@ -124,11 +68,10 @@ class RemoteWatch final : public Watch {
     while (true) {
       const size_t line_end = buffer_.find('\n', scanned_);
       if (line_end != std::string::npos) {
-        CO_TRY(json::Value line,
-               json::parse(std::string_view(buffer_).substr(begin_, line_end - begin_),
-                           {.max_bytes = RemoteClient::kEventMax}));
+        Result<WatchEvent> event =
+            event_from_line(std::string_view(buffer_).substr(begin_, line_end - begin_));
         begin_ = scanned_ = line_end + 1;
-        co_return event_from(std::move(line));
+        co_return event;
       }
       CO_TRY_OK(co_await fill());
     }
@@ -140,8 +83,7 @@ class RemoteWatch final : public Watch {
     buffer_.erase(0, begin_);
     begin_ = 0;
     scanned_ = buffer_.size();
-    if (buffer_.size() > RemoteClient::kEventMax)
-      co_return Error(Code::kTooLarge, "a watch event is too large");
+    if (buffer_.size() > kEventMax) co_return Error(Code::kTooLarge, "a watch event is too large");
     auto first = co_await (body_->read_some() || timer_.sleep_for(end_ - timer_.monotonic()));
     if (first.index() == 1) co_return Error(Code::kUnavailable, "the watch fell silent");
     Result<std::string> piece = std::get<0>(std::move(first));
@@ -194,8 +136,7 @@ Task<std::string> RemoteClient::send(net::ClientRequest request) {
 
 Task<ObjectPtr> RemoteClient::get(Gvr resource, ObjectKey key) {
   CO_TRY(const std::string body, co_await send(request("GET", object_path(resource, key))));
-  CO_TRY(json::Value document, parse_answer(body));
-  co_return object_from(std::move(document));
+  co_return object_from_answer(body);
 }
 
 Task<ObjectList> RemoteClient::list(Gvr resource, ListOptions options) {
@@ -207,8 +148,7 @@ Task<ObjectList> RemoteClient::list(Gvr resource, ListOptions options) {
       .add("resourceVersion", options.resource_version);
   CO_TRY(const std::string body,
          co_await send(request("GET", collection_path(resource, options.ns) + query.text())));
-  CO_TRY(json::Value document, parse_answer(body));
-  co_return list_from(std::move(document));
+  co_return list_from_answer(body);
 }
 
 Task<std::unique_ptr<Watch>> RemoteClient::watch(Gvr resource, WatchOptions options) {
@@ -247,8 +187,7 @@ Task<ObjectPtr> RemoteClient::write(net::ClientRequest request, json::Value docu
   request.headers.add("content-type", std::move(content_type));
   request.body = json::serialize(document);
   CO_TRY(const std::string body, co_await send(std::move(request)));
-  CO_TRY(json::Value answer, parse_answer(body));
-  co_return object_from(std::move(answer));
+  co_return object_from_answer(body);
 }
 
 Task<ObjectPtr> RemoteClient::create(Gvr resource, std::string ns, json::Value document,
@@ -298,7 +237,7 @@ Task<json::Value> RemoteClient::post(Gvr resource, ObjectKey key, std::string su
   wanted.headers.add("content-type", "application/json");
   wanted.body = json::serialize(document);
   CO_TRY(const std::string body, co_await send(std::move(wanted)));
-  co_return parse_answer(body);
+  co_return document_from_answer(body);
 }
 
 }  // namespace atl::api

@@ -18,9 +18,6 @@ namespace atl::api {
 // kAnswerMax.
 class RemoteClient final : public Client {
  public:
-  static constexpr size_t kAnswerMax = 512u << 20;
-  static constexpr size_t kEventMax = 16u << 20;
-
   struct Options {
     std::string field_manager = "atoll";  // of writes that name none
     std::string user_agent = "atoll";
