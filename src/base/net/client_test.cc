@@ -166,6 +166,40 @@ TEST_F(Client, BodiesOutliveTheClient) {
   });
 }
 
+// A body that is made while it is read.
+class Megabytes final : public BodyReader {
+ public:
+  explicit Megabytes(size_t count) : left_(count * 16) {}
+  Task<std::string> read_some() override {
+    if (left_ == 0) co_return std::string();
+    --left_;
+    co_return std::string(64 * 1024, 'm');
+  }
+
+ private:
+  size_t left_;
+};
+
+TEST_F(Client, StreamedBodiesArriveOverEveryVersion) {
+  const uint16_t clear = serve_paths();
+  const uint16_t tls = serve_paths({.tls = certificates.server_identity()});
+  go([&]() -> Task<> {
+    for (const Endpoint& endpoint : {plain(clear), certificates.endpoint(tls)}) {
+      SCOPED_TRACE(endpoint.tls ? "HTTP/2" : "HTTP/1.1");
+      const auto peer = client(endpoint);
+      ClientRequest request{.method = "POST", .target = "/echo"};
+      request.body_stream = std::make_shared<Megabytes>(3);
+      CO_TRY(const std::string echoed, co_await fetch(*peer, std::move(request)));
+      EXPECT_TRUE(echoed == "200 " + std::string(3 << 20, 'm')) << echoed.size();
+      ClientRequest empty{.method = "POST", .target = "/echo"};
+      empty.body_stream = std::make_shared<Megabytes>(0);
+      CO_TRY(const std::string nothing, co_await fetch(*peer, std::move(empty)));
+      EXPECT_EQ(nothing, "200 ");
+    }
+    co_return Unit{};
+  });
+}
+
 TEST_F(Client, MoreStreamsThanOneConnectionMayHave) {
   const uint16_t port = serve_paths(
       {.tls = certificates.server_identity(), .limits = {.streams_per_connection = 10}});

@@ -6,12 +6,37 @@
 #include "base/net/http2_client_impl.h"
 
 namespace atl::net {
+namespace {
+
+constexpr size_t kBodyBufferBytes = 256 * 1024;  // of a streamed body, before its source waits
+
+}  // namespace
 
 class Http2Client::Stream final : public Http2Stream {
  public:
   explicit Stream(Http2Client& client) : Http2Stream(client) {
     input_ = std::make_shared<BodyPipe>();
     input_->connect([this](size_t bytes) { session_.body_taken(*this, bytes); });
+  }
+
+  // Everything, whole or piece by piece as the peer's window allows.
+  Task<> send_body(ClientRequest request, std::shared_ptr<Deadlines> deadlines, MonoTime deadline) {
+    Deadlines::Entry timeout(*deadlines, [this] {
+      timed_out_ = true;
+      reset(NGHTTP2_CANCEL);
+    });
+    timeout.set(deadline);
+    if (request.body_stream == nullptr) {
+      if (request.body.empty()) co_return Unit{};
+      CO_TRY_OK(queue({share(std::move(request.body))}));
+      co_return finish({});
+    }
+    while (true) {
+      CO_TRY(std::string piece, co_await request.body_stream->read_some());
+      if (piece.empty()) co_return finish({});
+      CO_TRY_OK(queue({share(std::move(piece))}));
+      CO_TRY_OK(co_await wait_for_room(kBodyBufferBytes));
+    }
   }
 
   // Waits for the head of the answer, the end of the stream or the deadline.
@@ -145,8 +170,9 @@ Result<> Http2Client::submit(Stream& stream, const ClientRequest& request,
     if (!ours || (lowered == "te" && value == "trailers")) fields.emplace_back(lowered, value);
   }
   const std::string length = std::to_string(request.body.size());
-  if (!request.body.empty()) fields.emplace_back("content-length", length);
-  return submit_head(stream, fields, request.body.empty());
+  const bool streamed = request.body_stream != nullptr;
+  if (!streamed && !request.body.empty()) fields.emplace_back("content-length", length);
+  return submit_head(stream, fields, !streamed && request.body.empty());
 }
 
 Error Http2Client::closed_error(const Stream& stream) const {
@@ -162,12 +188,15 @@ Async<Http2Client::Sent> Http2Client::send(ClientRequest request, std::string au
   const Result<> submitted = submit(*stream, request, authority, scheme);
   if (!submitted) co_return Sent{submitted.error(), true};
   add_stream(stream);
-  if (!request.body.empty()) {
-    Result<> queued = stream->queue({share(std::move(request.body))});
-    if (queued) queued = stream->finish({});
-    if (!queued) co_return Sent{queued.error(), true};
-  }
   const ResetUnlessAnswered reset(stream);
+  // A streamed body can be read only once, so a request that began to send one is never tried
+  // again.
+  const bool repeatable = request.body_stream == nullptr;
+  const Result<> sent = co_await stream->send_body(std::move(request), deadlines_, deadline);
+  // A server may answer and close before it took all of a body: its answer counts then.
+  if (!sent && !stream->has_head() && !stream->closed() && !stream->timed_out()) {
+    co_return Sent{sent.error(), false};
+  }
   co_await stream->wait_for_head(deadlines_, deadline);
   if (stream->has_head()) {
     ClientResponse response = stream->take_response();
@@ -176,7 +205,8 @@ Async<Http2Client::Sent> Http2Client::send(ClientRequest request, std::string au
   }
   if (stream->head_too_large())
     co_return Sent{Error(Code::kUnavailable, "the header of the answer is too large"), false};
-  if (stream->closed()) co_return Sent{closed_error(*stream), stream->untouched()};
+  if (stream->closed() && !stream->timed_out())
+    co_return Sent{closed_error(*stream), repeatable && stream->untouched()};
   co_return Sent{Error(Code::kTimeout, authority + ": no answer in time"), false};
 }
 
