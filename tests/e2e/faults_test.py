@@ -10,7 +10,7 @@ import time
 import unittest
 
 from lib import clients
-from lib.instance import run, run_id, shared, wait_for
+from lib.instance import InNamespace, run, run_id, wait_for
 
 ROUNDS = {"full": 100}.get(os.environ.get("ATOLL_TEST_MODE", "ci"), 20)
 
@@ -35,20 +35,7 @@ class Writer(threading.Thread):
                 self.acknowledged.append((name, str(number)))
 
 
-class Faults(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.atoll = shared()
-        cls.ns = run_id()
-        cls.atoll.kubectl("create", "namespace", cls.ns)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.atoll.kubectl("delete", "namespace", cls.ns, "--timeout=120s")
-
-    def k(self, *arguments, **options):
-        return self.atoll.kubectl("-n", self.ns, *arguments, **options)
-
+class Faults(InNamespace):
     def containers(self):
         pods = json.loads(self.atoll.kubectl("get", "pods", "-n", "sample", "-o", "json").stdout)["items"]
         return {p["metadata"]["uid"]: [(c["containerID"], c["restartCount"]) for c in p["status"]["containerStatuses"]] for p in pods}

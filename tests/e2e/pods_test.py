@@ -2,27 +2,14 @@
 import json
 import unittest
 
-from lib.instance import run_id, shared, wait_for
+from lib.instance import InNamespace, run_id, wait_for
 
 
 def pod(name, container, **spec):
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"containers": [{"name": "main", **container}], **spec}}
 
 
-class Pods(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.atoll = shared()
-        cls.ns = run_id()
-        cls.atoll.kubectl("create", "namespace", cls.ns)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.atoll.kubectl("delete", "namespace", cls.ns, "--timeout=90s")
-
-    def k(self, *arguments, **options):
-        return self.atoll.kubectl("-n", self.ns, *arguments, **options)
-
+class Pods(InNamespace):
     def make(self, container, **spec):
         name = run_id()
         self.k("apply", "-f", "-", input=json.dumps(pod(name, container, **spec)))

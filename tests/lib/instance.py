@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import unittest
 from pathlib import Path
 
 from lib import clients
@@ -103,3 +104,20 @@ def shared():
         atexit.register(_shared.reset)
         _shared.up("--sample")
     return _shared
+
+
+class InNamespace(unittest.TestCase):
+    """Tests on the shared instance, in a namespace of their own that goes with them."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.atoll = shared()
+        cls.ns = run_id()
+        cls.atoll.kubectl("create", "namespace", cls.ns)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.atoll.kubectl("delete", "namespace", cls.ns, "--timeout=120s")
+
+    def k(self, *arguments, **options):
+        return self.atoll.kubectl("-n", self.ns, *arguments, **options)

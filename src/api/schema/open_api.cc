@@ -1,4 +1,5 @@
 #include "api/schema/kind.h"
+#include "api/schema/type_name.h"
 
 namespace atl::api {
 namespace {
@@ -9,27 +10,6 @@ json::Value texts(const std::vector<std::string>& list) {
   json::Array out;
   for (const std::string& text : list) out.emplace_back(text.c_str());
   return json::Value(std::move(out));
-}
-
-std::string_view type_name(SchemaType type) {
-  switch (type) {
-    case SchemaType::kAny:
-    case SchemaType::kIntOrString:
-      return "";
-    case SchemaType::kObject:
-      return "object";
-    case SchemaType::kArray:
-      return "array";
-    case SchemaType::kString:
-      return "string";
-    case SchemaType::kInteger:
-      return "integer";
-    case SchemaType::kNumber:
-      return "number";
-    case SchemaType::kBoolean:
-      return "boolean";
-  }
-  return "";
 }
 
 // A whole number without a fraction, as it was written.
@@ -146,7 +126,8 @@ json::Object body(const Schema& schema) {
     return out;
   }
   if (schema.type == SchemaType::kIntOrString) put_either(out, schema);
-  if (const auto name = type_name(schema.type); !name.empty()) out["type"] = json::String(name);
+  if (schema.type != SchemaType::kAny && schema.type != SchemaType::kIntOrString)
+    out["type"] = json::String(type_name(schema.type));
   if (!schema.format.empty()) out["format"] = json::String(schema.format);
   if (schema.nullable) out["nullable"] = true;
   if (schema.default_value) out["default"] = *schema.default_value;

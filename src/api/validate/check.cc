@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "api/schema/type_name.h"
 #include "api/validate/findings.h"
 #include "api/validate/formats_impl.h"
 #include "api/validate/validate.h"
@@ -35,28 +36,6 @@ std::string_view json_type(const json::Value& value) {
       return "object";
   }
   return "null";
-}
-
-std::string_view type_name(SchemaType type) {
-  switch (type) {
-    case SchemaType::kAny:
-      return "";
-    case SchemaType::kObject:
-      return "object";
-    case SchemaType::kArray:
-      return "array";
-    case SchemaType::kString:
-      return "string";
-    case SchemaType::kInteger:
-      return "integer";
-    case SchemaType::kNumber:
-      return "number";
-    case SchemaType::kBoolean:
-      return "boolean";
-    case SchemaType::kIntOrString:
-      return "integer,string";
-  }
-  return "";
 }
 
 bool whole(const json::Value& value) {

@@ -220,7 +220,10 @@ Task<> GarbageCollector::carry_out(std::string uid, OwnerVerdict verdict) {
   co_return Unit{};
 }
 
-Task<> GarbageCollector::drop_references(std::string uid, std::vector<std::string> owners) {
+// Writes the entries of a list in the metadata anew without those that go. Nothing where the object
+// is gone, or another one of its name came.
+Task<> GarbageCollector::drop_entries(std::string uid, std::string list,
+                                      std::function<bool(const json::Value& entry)> goes) {
   const OwnedNode* found = graph_.find(uid);
   if (!found) co_return Unit{};
   const OwnedNode object = *found;
@@ -230,15 +233,28 @@ Task<> GarbageCollector::drop_references(std::string uid, std::vector<std::strin
   if ((*live)->uid() != uid) co_return Unit{};
   json::Array left;
   const json::Value document = (*live)->parse();
-  for (const json::Value& entry : json::array_at(document, {"metadata", "ownerReferences"})) {
-    if (std::find(owners.begin(), owners.end(), json::string_at(entry, {"uid"})) == owners.end())
-      left.push_back(entry);
+  for (const json::Value& entry : json::array_at(document, {"metadata", list})) {
+    if (!goes(entry)) left.push_back(entry);
   }
-  const Result<api::ObjectPtr> patched =
-      co_await deps_.client.patch(object.gvr, object.key, api::PatchType::kMerge,
-                                  patch_of(**live, "ownerReferences", std::move(left)));
+  const Result<api::ObjectPtr> patched = co_await deps_.client.patch(
+      object.gvr, object.key, api::PatchType::kMerge, patch_of(**live, list, std::move(left)));
   if (!patched && !gone(patched.error())) co_return patched.error();
   co_return Unit{};
+}
+
+Task<> GarbageCollector::drop_references(std::string uid, std::vector<std::string> owners) {
+  return drop_entries(
+      std::move(uid), "ownerReferences", [owners = std::move(owners)](const json::Value& entry) {
+        return std::find(owners.begin(), owners.end(), json::string_at(entry, {"uid"})) !=
+               owners.end();
+      });
+}
+
+Task<> GarbageCollector::drop_finalizer(std::string uid, std::string finalizer) {
+  return drop_entries(std::move(uid), "finalizers",
+                      [finalizer = std::move(finalizer)](const json::Value& entry) {
+                        return entry.is_string() && entry.get_string() == finalizer;
+                      });
 }
 
 // The owner goes once no dependent that blocks it is left.
@@ -264,26 +280,6 @@ Task<api::Outcome> GarbageCollector::finish_orphaning(std::string uid) {
   }
   CO_TRY_OK(co_await drop_finalizer(uid, "orphan"));
   co_return api::Outcome::done();
-}
-
-Task<> GarbageCollector::drop_finalizer(std::string uid, std::string finalizer) {
-  const OwnedNode* found = graph_.find(uid);
-  if (!found) co_return Unit{};
-  const OwnedNode object = *found;
-  const Result<api::ObjectPtr> live = co_await deps_.client.get(object.gvr, object.key);
-  if (!live && gone(live.error())) co_return Unit{};
-  if (!live) co_return live.error();
-  if ((*live)->uid() != uid) co_return Unit{};
-  json::Array left;
-  const json::Value document = (*live)->parse();
-  for (const json::Value& entry : json::array_at(document, {"metadata", "finalizers"})) {
-    if (!entry.is_string() || entry.get_string() != finalizer) left.push_back(entry);
-  }
-  const Result<api::ObjectPtr> patched =
-      co_await deps_.client.patch(object.gvr, object.key, api::PatchType::kMerge,
-                                  patch_of(**live, "finalizers", std::move(left)));
-  if (!patched && !gone(patched.error())) co_return patched.error();
-  co_return Unit{};
 }
 
 }  // namespace atl::controllers

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -41,6 +42,8 @@ class GarbageCollector final : public api::Reconciler {
   Task<api::Outcome> finish_orphaning(std::string uid);
   Task<OwnerState> look_up(const OwnedNode& object, api::OwnerRef owner);
   Task<> carry_out(std::string uid, OwnerVerdict verdict);
+  Task<> drop_entries(std::string uid, std::string list,
+                      std::function<bool(const json::Value& entry)> goes);
   Task<> drop_references(std::string uid, std::vector<std::string> owners);
   Task<> drop_finalizer(std::string uid, std::string finalizer);
   Async<void> tell_bad_namespace(OwnedNode object, api::OwnerRef owner);
