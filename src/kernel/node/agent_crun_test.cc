@@ -11,7 +11,10 @@
 #include "kernel/keeper/keeper_fixture.h"
 #include "kernel/node/agent.h"
 #include "kernel/node/runtime/crun_runtime.h"
-#include "kernel/node/testing/fakes.h"
+#include "kernel/node/testing/fake_actions.h"
+#include "kernel/node/testing/fake_images.h"
+#include "kernel/node/testing/fake_network.h"
+#include "kernel/node/testing/fake_runtime.h"
 
 namespace atl::node {
 namespace {

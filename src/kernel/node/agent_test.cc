@@ -6,7 +6,10 @@
 #include <filesystem>
 
 #include "api/cache/fake_world.h"
-#include "kernel/node/testing/fakes.h"
+#include "kernel/node/testing/fake_actions.h"
+#include "kernel/node/testing/fake_images.h"
+#include "kernel/node/testing/fake_network.h"
+#include "kernel/node/testing/fake_runtime.h"
 
 namespace atl::node {
 namespace {

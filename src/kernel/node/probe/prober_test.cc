@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "api/cache/fake_world.h"
-#include "kernel/node/testing/fakes.h"
+#include "kernel/node/testing/fake_actions.h"
 
 namespace atl::node {
 namespace {

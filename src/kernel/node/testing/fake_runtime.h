@@ -9,16 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "kernel/network/pod_network.h"
-#include "kernel/node/probe/action.h"
 #include "kernel/node/runtime/runtime.h"
-#include "oci/image_store.h"
 
-// Stand-ins for what lies below the agent, for tests in virtual time. They outlive agents, as the
-// real ones do.
 namespace atl::node {
 
-// Containers that run until a test says otherwise, or until they get a signal they obey.
+// Containers that run until a test says otherwise, or until they get a signal they obey. Outlives
+// agents, as the keeper does.
 class FakeRuntime final : public Runtime {
  public:
   explicit FakeRuntime(Timer& timer) : timer_(timer) {}
@@ -131,112 +127,6 @@ class FakeRuntime final : public Runtime {
  private:
   Timer& timer_;
   std::function<void(const std::string&, const ExitStatus&)> exit_;
-};
-
-class FakeImages final : public oci::ImageStore {
- public:
-  std::map<std::string, oci::Image> here;      // by ref
-  std::map<std::string, oci::Image> registry;  // what a pull finds
-  std::map<std::string, std::string> holders;  // holder → image id
-
-  static oci::Image image(const std::string& ref) {
-    oci::Image out;
-    out.id = "sha256:" + ref, out.digest = "sha256:d" + ref, out.name = ref;
-    out.config.command = {"/bin/run"};
-    return out;
-  }
-  Task<oci::Pulled> ensure(oci::PullRequest request) override {
-    if (const auto it = here.find(request.ref); it != here.end())
-      co_return oci::Pulled{it->second, true};
-    const auto it = registry.find(request.ref);
-    if (it == registry.end() || request.policy == oci::PullPolicy::kNever) {
-      co_return Error(Code::kNotFound, "manifest unknown: " + request.ref);
-    }
-    here[request.ref] = it->second;
-    co_return oci::Pulled{it->second, false};
-  }
-  Task<oci::Image> find(std::string ref) override {
-    const auto it = here.find(ref);
-    if (it == here.end()) co_return Error(Code::kNotFound, ref);
-    co_return it->second;
-  }
-  Task<std::vector<oci::Image>> load_archive(std::shared_ptr<net::BodyReader>) override {
-    co_return std::vector<oci::Image>();
-  }
-  Task<std::vector<oci::ImageSummary>> list() override {
-    co_return std::vector<oci::ImageSummary>();
-  }
-  Task<> remove(std::string) override { co_return Unit{}; }
-  Task<oci::LayerMounts> hold(std::string image_id, std::string holder) override {
-    holders[holder] = image_id;
-    co_return oci::LayerMounts{{"/nonexistent-layer"}};
-  }
-  Task<> release(std::string holder) override {
-    holders.erase(holder);
-    co_return Unit{};
-  }
-  Task<> keep_only(std::vector<std::string> keep) override {
-    std::erase_if(holders, [&](const auto& h) {
-      return std::find(keep.begin(), keep.end(), h.first) == keep.end();
-    });
-    co_return Unit{};
-  }
-  Task<> pin(std::string, bool) override { co_return Unit{}; }
-};
-
-class FakeNetwork final : public network::PodNetwork {
- public:
-  std::map<std::string, std::string> attached;  // uid → ip
-  std::vector<std::string> recovered;
-  std::vector<std::string> drained;
-  std::optional<Error> attach_error;
-
-  Task<> recover(std::vector<network::KnownPod> pods) override {
-    for (const network::KnownPod& p : pods) recovered.push_back(p.pod.name + " " + p.ip);
-    co_return Unit{};
-  }
-  Task<network::Attachment> attach(network::PodRef pod) override {
-    if (attach_error) co_return *attach_error;
-    std::string& ip = attached[pod.uid];
-    if (ip.empty()) ip = "10.42.0." + std::to_string(1 + attached.size());
-    network::Attachment out;
-    out.netns.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    out.ip = ip;
-    co_return std::move(out);
-  }
-  Task<> drain(std::string uid, Duration) override {
-    drained.push_back(uid);
-    co_return Unit{};
-  }
-  Task<> detach(std::string uid) override {
-    attached.erase(uid);
-    co_return Unit{};
-  }
-  std::string node_address() const override { return "192.0.2.1"; }
-  std::string dns_address() const override { return "169.254.20.1"; }
-};
-
-// Probes and hooks answer what the test says; success otherwise.
-class FakeActions final : public ActionRunner {
- public:
-  explicit FakeActions(Timer& timer) : timer_(timer) {}
-  std::map<std::string, bool> healthy;  // by the action's httpGet path
-  std::vector<std::string> calls;
-
-  Task<> run(json::Value action, ActionTarget, Duration) override {
-    const std::string path(json::string_at(action, {"httpGet", "path"}));
-    calls.push_back(path);
-    if (const json::Value* sleep = json::find(action, {"sleep"})) {
-      co_await timer_.sleep_for(std::chrono::seconds(json::int_at(*sleep, {"seconds"})));
-    }
-    const auto it = healthy.find(path);
-    if (it != healthy.end() && !it->second)
-      co_return Error(Code::kUnavailable, "HTTP probe failed with statuscode: 500");
-    co_return Unit{};
-  }
-
- private:
-  Timer& timer_;
 };
 
 }  // namespace atl::node
