@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
 #include "base/observe/log.h"
 #include "kernel/apiserver/auth/impersonation.h"
 #include "kernel/apiserver/custom/custom_kinds.h"
@@ -120,12 +122,32 @@ Task<> ApiServer::run(Exchange& exchange) {
   CO_TRY(exchange.query, net::Query::parse(exchange.http.query));
   CO_TRY(exchange.info,
          read_request_info(exchange.http.method, exchange.http.path, exchange.query));
-  CO_TRY_OK(check_timeout(exchange.query));
+  const bool stream = is_long_running(exchange.info);
+  std::optional<Duration> limit;
+  if (!stream) {
+    CO_TRY(limit, request_deadline(exchange.query, exchange.info));
+  }
+  CO_TRY_OK(co_await authenticate(exchange));
+  exchange.revalidate = [this, &exchange] { return revalidate(exchange); };
+  if (stream) co_return co_await dispatch(exchange);
+  CO_TRY(const Fairness::Ticket place, fairness_.admit(exchange.info));
+  if (limit) co_return co_await dispatch_within(exchange, *limit);
+  co_return co_await dispatch(exchange);
+}
+
+// A write that has reached the store is made, even where its client is told that time was up.
+Task<> ApiServer::dispatch_within(Exchange& exchange, Duration limit) {
+  using namespace asio::experimental::awaitable_operators;
+  auto first = co_await (dispatch(exchange) || options_.timer.sleep_for(limit));
+  if (first.index() == 0) co_return std::get<0>(std::move(first));
+  co_return Error(Code::kTimeout, "Timeout: request did not complete within the allotted timeout");
+}
+
+Task<> ApiServer::authenticate(Exchange& exchange) {
   auto user = co_await options_.authenticator.authenticate(exchange.http);
-  if (!user && user.error().code() == Code::kUnauthorized)
-    co_return Error(Code::kUnauthorized, "Unauthorized");
+  const bool nobody = user ? !*user : user.error().code() == Code::kUnauthorized;
+  if (nobody) co_return Error(Code::kUnauthorized, "Unauthorized");
   if (!user) co_return std::move(user).error();
-  if (!*user) co_return Error(Code::kUnauthorized, "Unauthorized");
   exchange.user = std::make_shared<const UserInfo>(**std::move(user));
   CO_TRY(std::optional<Impersonation> wanted, read_impersonation(exchange.http.headers));
   if (wanted) {
@@ -133,15 +155,21 @@ Task<> ApiServer::run(Exchange& exchange) {
            co_await impersonate(options_.authorizer, exchange.user, *std::move(wanted)));
     exchange.user = std::make_shared<const UserInfo>(std::move(other));
   }
-  if (is_long_running(exchange.info)) co_return co_await dispatch(exchange);
-  CO_TRY(const Fairness::Ticket place, fairness_.admit(exchange.info));
-  co_return co_await dispatch(exchange);
+  co_return Unit{};
 }
 
 Task<> ApiServer::authorize(const Exchange& exchange) {
   const Attributes wanted = attributes_of(exchange);
   CO_TRY(const Decision decision, co_await options_.authorizer.authorize(wanted));
   if (!decision.allowed) co_return forbidden(wanted, decision.reason);
+  co_return Unit{};
+}
+
+Task<> ApiServer::revalidate(Exchange& exchange) {
+  CO_TRY_OK(co_await authenticate(exchange));
+  CO_TRY_OK(co_await authorize(exchange));
+  const auto kind = resources_.route(exchange.info);
+  if (kind) CO_TRY_OK(co_await authorize_upgrade(exchange, **kind));
   co_return Unit{};
 }
 

@@ -65,7 +65,10 @@ class ApiServer {
   Async<void> serve(net::Request request, net::Responder& responder);
   Task<> run(Exchange& exchange);
   Task<> dispatch(Exchange& exchange);
+  Task<> dispatch_within(Exchange& exchange, Duration limit);
+  Task<> authenticate(Exchange& exchange);
   Task<> authorize(const Exchange& exchange);
+  Task<> revalidate(Exchange& exchange);
   Task<> authorize_upgrade(const Exchange& exchange, const api::Kind& kind);
   Task<> serve_path(Exchange& exchange);
   Async<void> tick();

@@ -52,6 +52,7 @@ json::Object details_of(const StatusSubject& subject) {
 json::Array causes_of(const Error& error) {
   json::Array causes;
   for (const Cause& cause : error.causes()) {
+    if (cause.reason == kContinueToken) continue;
     json::Object item{{"reason", cause.reason}, {"message", cause.message}};
     if (!cause.field.empty()) item["field"] = cause.field;
     causes.push_back(std::move(item));
@@ -70,11 +71,15 @@ std::string_view status_reason(Code code) {
 
 json::Value status_document(const Error& error, const StatusSubject& subject) {
   json::Object details = details_of(subject);
-  if (!error.causes().empty()) details["causes"] = causes_of(error);
+  json::Object metadata;
+  for (const Cause& cause : error.causes()) {
+    if (cause.reason == kContinueToken) metadata["continue"] = cause.message;
+  }
+  if (json::Array causes = causes_of(error); !causes.empty()) details["causes"] = std::move(causes);
   if (error.retry_after()) details["retryAfterSeconds"] = error.retry_after()->count();
   json::Object status{{"kind", "Status"},
                       {"apiVersion", "v1"},
-                      {"metadata", json::Object{}},
+                      {"metadata", std::move(metadata)},
                       {"status", "Failure"},
                       {"message", error.message()},
                       {"reason", status_reason(error.code())},

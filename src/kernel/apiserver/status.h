@@ -18,6 +18,10 @@ struct StatusSubject {
   std::string uid;
 };
 
+// A cause with this reason is no cause but the token with which an expired list goes on:
+// Status.metadata.continue.
+inline constexpr std::string_view kContinueToken = "ContinueToken";
+
 int http_code(Code code);
 std::string_view status_reason(Code code);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,6 +34,9 @@ class Exchange {
   StatusSubject subject;  // what an error of this request is about
   std::string kind;       // of the resource, where it is one
   MonoTime begun;
+  // Asks again who the caller is and whether this request is still allowed: streams outlive tokens
+  // and roles. An error ends the stream. Set by ApiServer.
+  std::function<Task<>()> revalidate;
 
   bool answered() const { return status_ != 0; }
   int status() const { return status_; }

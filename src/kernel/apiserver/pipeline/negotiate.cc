@@ -74,6 +74,7 @@ api::IncludeObject include_of(std::string_view text) {
 
 std::vector<MediaRange> parse_accept(std::string_view header) {
   std::vector<MediaRange> ranges;
+  if (trim(header).empty()) ranges.push_back({.type = "*/*"});
   const auto before = [](const MediaRange& a, const MediaRange& b) {
     return a.quality > b.quality;
   };
@@ -85,7 +86,6 @@ std::vector<MediaRange> parse_accept(std::string_view header) {
     // Behind those of the same quality: their order is the client's.
     ranges.insert(std::upper_bound(ranges.begin(), ranges.end(), range, before), range);
   }
-  if (ranges.empty()) ranges.push_back({.type = "*/*"});
   return ranges;
 }
 

@@ -198,7 +198,7 @@ Result<WatchQuery> read_watch(const net::Query& query, const api::Kind& kind,
           "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
     }
     watch.initial_events = query.flag("sendInitialEvents");
-    if (!watch.initial_events && !watch.from) watch.from = Revision{0};
+    watch.from_now = !watch.initial_events && !watch.from;
   } else if (!match.empty()) {
     return forbidden_option(
         "resourceVersionMatch",

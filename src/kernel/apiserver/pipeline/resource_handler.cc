@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
 #include "kernel/apiserver/pipeline/decode.h"
+#include "kernel/apiserver/pipeline/event_sink.h"
 #include "kernel/apiserver/pipeline/gzip.h"
 #include "kernel/apiserver/pipeline/options.h"
 
@@ -12,6 +15,8 @@ namespace {
 // Lists up to here are answered in one piece, with a length.
 constexpr size_t kWholeListBytes = 1024 * 1024;
 constexpr int64_t kWatchMinutesMin = 30;
+// How long a stream goes on after its caller lost the right to it.
+constexpr Duration kRecheckEvery = std::chrono::seconds(8);
 
 bool has_verb(const std::vector<std::string>& verbs, std::string_view verb) {
   return std::find(verbs.begin(), verbs.end(), verb) != verbs.end();
@@ -148,28 +153,36 @@ Task<> ResourceHandler::watch(Exchange& exchange, const Call& call) {
   CO_TRY(WatchQuery query, read_watch(exchange.query, *call.kind, timeout));
   auto watcher = co_await registry_.watch(call, std::move(query));
   if (!watcher && watcher.error().code() != Code::kGone) co_return std::move(watcher).error();
-  CO_TRY(auto stream, co_await exchange.stream(200, "application/json"));
+  CO_TRY(const auto sink, co_await open_event_sink(exchange));
   std::optional<Error> failed;
-  if (!watcher) failed = std::move(watcher).error();
-  bool columns = true;
-  while (!failed) {
-    auto item = co_await (*watcher)->next();
-    if (!item) {
-      failed = std::move(item).error();
-      break;
-    }
-    if (!*item) break;
-    auto frame = views_.frame(**item, call.kind, view, columns && view.shape == Shape::kTable);
-    if (!frame) {
-      failed = std::move(frame).error();
-      break;
-    }
-    if ((*item)->type != api::EventType::kBookmark) columns = false;
-    CO_TRY_OK(co_await stream->write(*std::move(frame)));
+  if (watcher) {
+    auto ended = co_await sink->carry(send_events(exchange, **watcher, call, view, *sink));
+    if (!ended) failed = std::move(ended).error();
+  } else {
+    failed = std::move(watcher).error();
   }
   if (failed && failed->code() == Code::kCancelled) co_return *std::move(failed);
-  if (failed) CO_TRY_OK(co_await stream->write(views_.error_frame(*failed)));
-  co_return co_await stream->finish();
+  if (failed) CO_TRY_OK(co_await sink->write(views_.error_frame(*failed)));
+  co_return co_await sink->finish();
+}
+
+// Until the watch's time is over, or its caller may not see more: the error is the last event then.
+Task<> ResourceHandler::send_events(Exchange& exchange, Watcher& watcher, const Call& call,
+                                    const View& view, EventSink& sink) {
+  Columns columns = view.shape == Shape::kTable ? Columns::kDefine : Columns::kOmit;
+  MonoTime recheck_at = timer_.monotonic() + kRecheckEvery;
+  for (;;) {
+    CO_TRY(const auto item, co_await watcher.next(recheck_at));
+    if (!item) co_return Unit{};
+    if (timer_.monotonic() >= recheck_at) {
+      recheck_at = timer_.monotonic() + kRecheckEvery;
+      CO_TRY_OK(co_await exchange.revalidate());
+    }
+    if (item->quiet) continue;
+    CO_TRY(SharedBytes frame, views_.frame(*item, call.kind, view, columns));
+    if (item->type != api::EventType::kBookmark) columns = Columns::kOmit;
+    CO_TRY_OK(co_await sink.write(std::move(frame)));
+  }
 }
 
 Task<> ResourceHandler::write(Exchange& exchange, const Call& call) {
@@ -283,6 +296,15 @@ Task<> ResourceHandler::post(Exchange& exchange, const Call& call) {
   co_return co_await exchange.reply_document(reply.status, reply.document);
 }
 
+// Ends, with the reason, when the caller may not go on.
+Task<> ResourceHandler::revoked(Exchange& exchange) {
+  for (;;) {
+    const bool slept = co_await timer_.sleep_for(kRecheckEvery);
+    if (!slept) co_return Error(Code::kCancelled, "the stream was cancelled");
+    CO_TRY_OK(co_await exchange.revalidate());
+  }
+}
+
 Task<> ResourceHandler::connect(Exchange& exchange, const Call& call, ConnectHook& hook) {
   CO_TRY(const CachedPtr parent, registry_.find(call));
   AdmissionRequest admission{.operation = Operation::kConnect,
@@ -303,9 +325,11 @@ Task<> ResourceHandler::connect(Exchange& exchange, const Call& call, ConnectHoo
                          .http = exchange.http,
                          .query = exchange.query,
                          .rest = exchange.info.rest};
-  CO_TRY_OK(co_await hook.connect(std::move(request), exchange.responder()));
+  using namespace asio::experimental::awaitable_operators;
+  auto ended =
+      co_await (hook.connect(std::move(request), exchange.responder()) || revoked(exchange));
   if (exchange.responder().answered()) exchange.answered_by_hook(200);
-  co_return Unit{};
+  co_return ended.index() == 0 ? std::get<0>(std::move(ended)) : std::get<1>(std::move(ended));
 }
 
 }  // namespace atl::apiserver

@@ -9,17 +9,20 @@
 
 namespace atl::apiserver {
 
+class EventSink;
+
 // Requests for stored objects, after authorization: decode, one operation of the registry, encode.
 // Owned by ApiServer; one executor.
 class ResourceHandler {
  public:
   ResourceHandler(Registry& registry, const api::KindSet& kinds, const HookTable& hooks,
-                  const Clock& clock, Rng& rng)
+                  Timer& timer, Rng& rng)
       : registry_(registry),
         kinds_(kinds),
         hooks_(hooks),
         rng_(rng),
-        views_(registry.parts().versions, clock) {}
+        timer_(timer),
+        views_(registry.parts().versions, timer) {}
 
   // Which kind a request is for. kNotFound where the version has no such resource.
   Result<api::KindPtr> route(const RequestInfo& info) const;
@@ -37,6 +40,9 @@ class ResourceHandler {
   Task<> remove_collection(Exchange& exchange, Call call);
   Task<> scale(Exchange& exchange, const Call& call);
   Task<> post(Exchange& exchange, const Call& call);
+  Task<> send_events(Exchange& exchange, Watcher& watcher, const Call& call, const View& view,
+                     EventSink& sink);
+  Task<> revoked(Exchange& exchange);
   Task<> connect(Exchange& exchange, const Call& call, ConnectHook& hook);
   Task<> reply_written(Exchange& exchange, const Call& call, const Written& written,
                        const View& view);
@@ -47,6 +53,7 @@ class ResourceHandler {
   const api::KindSet& kinds_;
   const HookTable& hooks_;
   Rng& rng_;
+  Timer& timer_;
   Views views_;
 };
 

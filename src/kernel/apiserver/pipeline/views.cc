@@ -70,15 +70,15 @@ Result<api::ObjectPtr> Views::in_version(const api::ObjectPtr& object,
 
 std::string Views::table_text(const api::Kind& kind, std::span<const api::ObjectPtr> objects,
                               Revision revision, std::string_view next, const View& view,
-                              bool columns) const {
+                              Columns columns) const {
   json::Value table = api::table(kind, objects, revision, next, clock_.now(), view.include);
   json::set(table, {"apiVersion"}, json::Value("meta.k8s.io/" + view.table_version));
-  if (!columns) json::set(table, {"columnDefinitions"}, json::Value(nullptr));
+  if (columns == Columns::kOmit) json::set(table, {"columnDefinitions"}, json::Value(nullptr));
   return json::serialize(table);
 }
 
 Result<std::string> Views::text(const api::ObjectPtr& object, const api::KindPtr& kind,
-                                const View& view, bool columns) const {
+                                const View& view, Columns columns) const {
   TRY(const api::ObjectPtr own, in_version(object, kind));
   switch (view.shape) {
     case Shape::kObject:
@@ -97,11 +97,11 @@ Result<SharedBytes> Views::object(const api::ObjectPtr& object, const api::KindP
   const bool plain = view.encoding == Encoding::kJson && !view.pretty;
   if (plain && view.shape == Shape::kObject) return own->bytes();
   if (plain) {
-    TRY(std::string bytes, text(object, kind, view, true));
+    TRY(std::string bytes, text(object, kind, view, Columns::kDefine));
     return share(std::move(bytes));
   }
   if (view.shape == Shape::kObject) return encoded(own->parse(), kind->schema, view);
-  TRY(const std::string bytes, text(object, kind, view, true));
+  TRY(const std::string bytes, text(object, kind, view, Columns::kDefine));
   TRY(const json::Value tree, json::parse(bytes));
   return encoded(tree, nullptr, view);
 }
@@ -136,7 +136,8 @@ Result<SharedBytes> Views::List::more() {
       TRY(api::ObjectPtr own, views->in_version(item->object, kind));
       objects.push_back(std::move(own));
     }
-    return share(views->table_text(*kind, objects, page.revision, page.next, view, true));
+    return share(
+        views->table_text(*kind, objects, page.revision, page.next, view, Columns::kDefine));
   }
   const bool partial = view.shape == Shape::kPartial;
   std::string piece;
@@ -154,7 +155,7 @@ Result<SharedBytes> Views::List::more() {
     if (!partial && object->header().gvk == kind->gvk) {
       piece += object->text();
     } else {
-      TRY(const std::string item, views->text(object, kind, view, false));
+      TRY(const std::string item, views->text(object, kind, view, Columns::kOmit));
       piece += item;
     }
   }
@@ -192,7 +193,7 @@ std::string Views::bookmark(const Watcher::Item& item, const api::Kind& kind,
 }
 
 Result<SharedBytes> Views::frame(const Watcher::Item& item, const api::KindPtr& kind,
-                                 const View& view, bool columns) const {
+                                 const View& view, Columns columns) const {
   if (item.type == api::EventType::kBookmark)
     return share(framed("BOOKMARK", bookmark(item, *kind, view)));
   const std::string_view type = event_name(item.type);
@@ -202,8 +203,8 @@ Result<SharedBytes> Views::frame(const Watcher::Item& item, const api::KindPtr& 
     TRY(const std::string object, text(item.object->object, kind, view, columns));
     return share(framed(type, object));
   }
-  const std::string id =
-      fmt::format("{}/{}/{}{}", type, kind->gvk.version, view.id(), columns ? "+" : "");
+  const std::string id = fmt::format("{}/{}/{}{}", type, kind->gvk.version, view.id(),
+                                     columns == Columns::kDefine ? "+" : "");
   if (const auto known = item.change->frames.find(id); known != item.change->frames.end())
     return known->second;
   std::string bytes;

@@ -9,6 +9,10 @@
 
 namespace atl::apiserver {
 
+// Whether a Table carries its column definitions: the first event of a watch does, later ones need
+// not.
+enum class Columns : uint8_t { kOmit, kDefine };
+
 // Encodes what the registry found for one reader. The stored version as JSON is the object's own
 // bytes; every other form is made here.
 class Views {
@@ -42,18 +46,17 @@ class Views {
   List list(ListPage page, api::KindPtr kind, View view) const;
 
   // One line of a watch. Frames of changes are shared between the watchers of a view.
-  // `columns`: a Table carries its column definitions (the first event of a watch).
   Result<SharedBytes> frame(const Watcher::Item& item, const api::KindPtr& kind, const View& view,
-                            bool columns) const;
+                            Columns columns) const;
   SharedBytes error_frame(const Error& error) const;
 
  private:
   Result<api::ObjectPtr> in_version(const api::ObjectPtr& object, const api::KindPtr& kind) const;
   Result<std::string> text(const api::ObjectPtr& object, const api::KindPtr& kind, const View& view,
-                           bool columns) const;
+                           Columns columns) const;
   std::string table_text(const api::Kind& kind, std::span<const api::ObjectPtr> objects,
                          Revision revision, std::string_view next, const View& view,
-                         bool columns) const;
+                         Columns columns) const;
   std::string bookmark(const Watcher::Item& item, const api::Kind& kind, const View& view) const;
 
   const Versions& versions_;

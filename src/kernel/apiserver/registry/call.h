@@ -57,6 +57,7 @@ struct WatchQuery {
   api::FieldSelector fields;
   // Nothing: the present state as ADDED first, then what changes.
   std::optional<Revision> from;
+  bool from_now = false;        // what changes from now on, without the present state
   bool initial_events = false;  // sendInitialEvents: a bookmark tells where they end
   bool bookmarks = false;
   Duration timeout = std::chrono::minutes(30);

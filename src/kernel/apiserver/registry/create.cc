@@ -19,12 +19,11 @@ bool keeps_status(const std::vector<std::unique_ptr<KindHook>>& hooks) {
 }
 
 // What a caller may not bring along.
-void drop_forged(const api::Kind& kind, json::Value& object, bool keep_status) {
+void drop_forged(json::Value& object) {
   for (const std::string_view field : {"creationTimestamp", "deletionTimestamp", "selfLink",
                                        "deletionGracePeriodSeconds", "uid", "generation"}) {
     json::erase(object, {"metadata", field});
   }
-  if (kind.has_status() && !keep_status) json::erase(object, {"status"});
 }
 
 void fill_metadata(const api::Kind& kind, json::Value& object, WallTime now, Rng& rng) {
@@ -41,16 +40,19 @@ Task<Written> Registry::create(Call call, Body body) {
     co_return Error(Code::kBadRequest,
                     "resourceVersion should not be set on objects to be created");
   }
-  co_return co_await create_stored(std::move(call), std::move(body.document), false);
+  co_return co_await create_stored(std::move(call), std::move(body.document), Ownership::kTrack);
 }
 
-// `object` is accepted, in the version of the request. `applied`: its managedFields are written.
-Task<Written> Registry::create_stored(Call call, json::Value object, bool applied) {
+// `object` is accepted, in the version of the request.
+Task<Written> Registry::create_stored(Call call, json::Value object, Ownership ownership) {
   Attempt attempt(parts_, call);
   parts_.versions.to_stored(*call.kind, *attempt.kind, object);
   attempt.object = std::move(object);
-  drop_forged(*attempt.kind, attempt.object, keeps_status(attempt.hooks));
-  if (!applied && attempt.kind->schema) {
+  drop_forged(attempt.object);
+  if (attempt.kind->has_status() && !keeps_status(attempt.hooks)) {
+    json::erase(attempt.object, {"status"});
+  }
+  if (ownership == Ownership::kTrack && attempt.kind->schema) {
     api::track_update(*attempt.kind->schema, nullptr, attempt.object,
                       {call.manager, call.kind->gvk.group_version().text(), call.subresource},
                       attempt.now);

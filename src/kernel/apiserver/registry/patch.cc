@@ -81,7 +81,8 @@ Task<Written> Registry::patch(Call call, PatchBody patch) {
     api::apply_defaults(*call.kind->schema, applied.document);
     return std::move(applied.document);
   };
-  co_return co_await replace(call, make, {.may_create = call.subresource.empty(), .applied = true});
+  co_return co_await replace(
+      call, make, {.may_create = call.subresource.empty(), .ownership = Ownership::kWritten});
 }
 
 }  // namespace atl::apiserver

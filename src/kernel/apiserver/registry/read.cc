@@ -26,7 +26,7 @@ Error expired_list(std::string_view start) {
              "token "
              "results in an inconsistent list - objects that were created, modified, or deleted "
              "between the time the first chunk was returned and now may show up in the list.")
-      .with_cause({"ContinueToken", token, "metadata.continue"});
+      .with_cause({std::string(kContinueToken), token, ""});
 }
 
 bool selects(const ListQuery& query, const Cached& item) {
@@ -137,6 +137,7 @@ Task<ListPage> Registry::list_past(Call call, ListQuery query, Revision at, std:
 
 Task<std::unique_ptr<Watcher>> Registry::watch(Call call, WatchQuery query) {
   query.fields = parts_.versions.stored_fields(*call.kind, query.fields);
+  if (query.from_now) query.from = cache().revision();
   const api::KindPtr stored = parts_.versions.stored(call.kind);
   co_return co_await Watcher::open(cache(), parts_.timer, stored->gvr.group, stored->gvr.resource,
                                    call.key.ns, std::move(query));

@@ -86,12 +86,14 @@ class Registry {
   struct Attempt;  // one try of one write, in registry/attempt.h
   // From the live document in the version of the request (null: there is none) to the wished one.
   using Maker = std::function<Result<json::Value>(const json::Value* live)>;
+  // managedFields follow from what changed, or were written by an apply already.
+  enum class Ownership : uint8_t { kTrack, kWritten };
   struct UpdateRules {
     bool may_create = false;
-    bool applied = false;  // managedFields were written by the maker
+    Ownership ownership = Ownership::kTrack;
   };
 
-  Task<Written> create_stored(Call call, json::Value object, bool applied);
+  Task<Written> create_stored(Call call, json::Value object, Ownership ownership);
   Task<Written> create_once(Attempt& attempt);
   Task<Written> replace(Call call, Maker make, UpdateRules rules);
   Task<Written> replace_once(Attempt& attempt, CachedPtr live, const Maker& make,

@@ -61,7 +61,7 @@ json::Value status_only(const api::Kind& kind, const json::Value& old, const jso
 
 // The part of `next` that a write to the call's path may change, on top of `old`.
 json::Value restrict_to_path(const HookTable& hooks, const Call& call, const api::Kind& kind,
-                             const json::Value& old, json::Value next, bool applied) {
+                             const json::Value& old, json::Value next) {
   json::Value out;
   if (call.subresource == "status") {
     out = status_only(kind, old, next);
@@ -78,7 +78,8 @@ json::Value restrict_to_path(const HookTable& hooks, const Call& call, const api
     }
     return next;
   }
-  if (applied) copy_member(next, out, "metadata", "managedFields");
+  // Written by an apply, or those of old.
+  copy_member(next, out, "metadata", "managedFields");
   return out;
 }
 
@@ -157,7 +158,7 @@ Task<Written> Registry::replace(Call call, Maker make, UpdateRules rules) {
     if (!live) {
       if (!rules.may_create) co_return std::move(live).error();
       CO_TRY(json::Value object, make(nullptr));
-      auto created = co_await create_stored(call, std::move(object), rules.applied);
+      auto created = co_await create_stored(call, std::move(object), rules.ownership);
       const bool lost = !created && created.error().code() == Code::kExists;
       if (!lost || left == 0) co_return std::move(created);
       continue;
@@ -177,9 +178,13 @@ Task<Written> Registry::replace_once(Attempt& attempt, CachedPtr live, const Mak
   CO_TRY_OK(check_preconditions(call, *attempt.kind, *attempt.old, next));
   parts_.versions.to_stored(*call.kind, *attempt.kind, next);
   keep_system_fields(*attempt.old, next);
-  attempt.object = restrict_to_path(parts_.hooks, call, *attempt.kind, *attempt.old,
-                                    std::move(next), rules.applied);
-  if (!rules.applied && attempt.kind->schema) {
+  // Who owns what is nobody's to say below an object.
+  if (rules.ownership == Ownership::kTrack && !call.subresource.empty()) {
+    copy_member(*attempt.old, next, "metadata", "managedFields");
+  }
+  attempt.object =
+      restrict_to_path(parts_.hooks, call, *attempt.kind, *attempt.old, std::move(next));
+  if (rules.ownership == Ownership::kTrack && attempt.kind->schema) {
     api::track_update(*attempt.kind->schema, &*attempt.old, attempt.object,
                       {call.manager, call.kind->gvk.group_version().text(), call.subresource},
                       attempt.now);

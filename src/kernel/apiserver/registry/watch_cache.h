@@ -54,8 +54,8 @@ struct Subscriber {
 class ResourceCache {
  public:
   // Changes kept: always the last kWindowMin, more while they are younger than kWindowAge, never
-  // more than kWindowMax.
-  static constexpr size_t kWindowMin = 4'096;
+  // more than kWindowMax. Who needs older ones reads the store's history.
+  static constexpr size_t kWindowMin = 512;
   static constexpr size_t kWindowMax = 102'400;
   static constexpr Duration kWindowAge = std::chrono::seconds(75);
 

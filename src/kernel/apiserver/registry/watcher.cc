@@ -37,7 +37,9 @@ Watcher::Watcher(WatchCache& cache, const Timer& timer, ResourceCache& resource,
       ns_(std::move(ns)),
       query_(std::move(query)),
       deadline_(timer.monotonic() + query_.timeout),
-      bookmark_at_(query_.bookmarks ? timer.monotonic() + kBookmarkEvery : MonoTime::max()) {
+      bookmark_at_(query_.bookmarks ? std::min(timer.monotonic() + kBookmarkEvery,
+                                               deadline_ - kLastBookmarkBefore)
+                                    : MonoTime::max()) {
   subscriber_.wants = [this](const Change& change) { return wants(change); };
   resource_.subscribers().push_back(&subscriber_);
 }
@@ -59,6 +61,7 @@ Task<std::unique_ptr<Watcher>> Watcher::open(WatchCache& cache, const Timer& tim
   }
   const Revision from = *self->query_.from;
   self->skip_until_ = from;
+  self->seen_ = from;
   if (const auto cursor = items.change_after(from)) {
     self->cursor_ = *cursor;
   } else {
@@ -74,6 +77,7 @@ void Watcher::take_initial_state() {
     if (concerns(*at->second)) initial_.push_back(at->second);
   }
   initial_revision_ = cache_.revision();
+  seen_ = initial_revision_;
   initial_end_due_ = query_.initial_events && query_.bookmarks;
   cursor_ = resource_.next_change();
 }
@@ -155,22 +159,29 @@ Result<std::optional<Watcher::Item>> Watcher::next_ready() {
         .type = api::EventType::kBookmark, .revision = initial_revision_, .initial_end = true};
   }
   while (!backlog_.empty()) {
+    seen_ = backlog_.front()->revision;
     auto item = classify(backlog_.front());
     backlog_.pop_front();
     if (item) return item;
   }
   if (behind_) return std::nullopt;
   if (cursor_ < resource_.first_change()) {
-    return too_old(resource_.change(resource_.first_change())->revision, cache_.revision());
+    behind_ = seen_;  // the window moved past this watcher
+    return std::nullopt;
   }
   while (cursor_ < resource_.next_change()) {
-    if (auto item = classify(resource_.change(cursor_++))) return item;
+    const ChangePtr& change = resource_.change(cursor_++);
+    seen_ = change->revision;
+    if (auto item = classify(change)) return item;
   }
   return std::nullopt;
 }
 
-Task<std::optional<Watcher::Item>> Watcher::next() {
+Task<std::optional<Watcher::Item>> Watcher::next(MonoTime until) {
   for (;;) {
+    // Also where changes come without a pause: the client begins anew from the last it saw.
+    const bool over = timer_.monotonic() >= deadline_ && initial_at_ >= initial_.size();
+    if (over) co_return std::nullopt;
     CO_TRY(auto ready, next_ready());
     if (ready) co_return std::move(ready);
     if (behind_) {
@@ -179,8 +190,12 @@ Task<std::optional<Watcher::Item>> Watcher::next() {
     }
     const MonoTime now = timer_.monotonic();
     if (auto bookmark = due_bookmark()) co_return std::move(bookmark);
-    if (now >= deadline_) co_return std::nullopt;
-    subscriber_.wake_at = std::min(deadline_, bookmark_at_);
+    if (now >= until) {
+      Item quiet{.type = api::EventType::kBookmark, .revision = cache_.revision()};
+      quiet.quiet = true;
+      co_return quiet;
+    }
+    subscriber_.wake_at = std::min({deadline_, bookmark_at_, until});
     const bool woken = co_await subscriber_.woken.wait();
     if (!woken) co_return Error(Code::kCancelled, "the watch was cancelled");
   }

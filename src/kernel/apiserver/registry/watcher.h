@@ -14,9 +14,10 @@
 namespace atl::apiserver {
 
 // One open watch: a cursor into the changes of a resource. It holds no queue of its own, so a
-// thousand idle watchers cost nothing when something changes that they did not ask for; one that is
-// so slow that the window of changes moved past it gets kGone. Owned by the request that serves it;
-// one executor. Cancel the request to end it.
+// thousand idle watchers cost nothing when something changes that they did not ask for. One that is
+// slower than the window of changes is served from the store's history, and gets kGone once that is
+// compacted.
+// Owned by the request that serves it; one executor. Cancel the request to end it.
 class Watcher {
  public:
   struct Item {
@@ -25,6 +26,7 @@ class Watcher {
     ChangePtr change;          // null for the initial state; shares encoded frames between watchers
     Revision revision;         // what has been seen, this item included
     bool initial_end = false;  // the bookmark behind the initial events
+    bool quiet = false;        // nothing happened until the time that next() was given
   };
 
   // `ns` empty: all namespaces. kGone where the revision is too old.
@@ -35,8 +37,9 @@ class Watcher {
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
 
-  // Nothing when the watch's time is over; kCancelled when its request was cancelled.
-  Task<std::optional<Item>> next();
+  // Nothing when the watch's time is over; kCancelled when its request was cancelled. Returns a
+  // quiet item at `until` where nothing happened before.
+  Task<std::optional<Item>> next(MonoTime until = MonoTime::max());
 
  private:
   Watcher(WatchCache& cache, const Timer& timer, ResourceCache& resource, std::string prefix,
@@ -66,6 +69,7 @@ class Watcher {
   std::optional<Revision> behind_;  // history has to be read from here on
   Revision skip_until_;             // a start in the future: changes up to here are not wanted
   uint64_t cursor_ = 0;
+  Revision seen_;  // every change up to here was looked at
 
   MonoTime deadline_;
   MonoTime bookmark_at_;

@@ -24,7 +24,8 @@ struct FakeReply {
   int status = 0;
   net::Headers headers;
   std::string body;       // all of it, or of a stream: what was not taken yet
-  bool finished = false;  // nothing more comes
+  bool finished = false;  // the handler said that nothing more comes
+  bool closed = false;    // the handler of an opened stream returned, finished or not
   Event changed;
 };
 

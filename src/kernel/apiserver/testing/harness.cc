@@ -92,6 +92,8 @@ Harness::ReplyPtr Harness::open(std::string target, net::Headers headers) {
   streams_->spawn("stream", [this, reply, target, headers]() -> Async<void> {
     FakeResponder responder(reply);
     co_await server->handler()(request("GET", target, {}, headers), responder);
+    reply->closed = true;
+    reply->changed.notify();
   });
   return reply;
 }
