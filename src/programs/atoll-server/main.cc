@@ -28,6 +28,7 @@
 #include "kernel/apiserver/agent/pod_streams.h"
 #include "kernel/apiserver/auth/bootstrap_roles.h"
 #include "kernel/apiserver/auth/install.h"
+#include "kernel/apiserver/auth/node_authorizer.h"
 #include "kernel/apiserver/auth/pki.h"
 #include "kernel/apiserver/auth/rbac_authorizer.h"
 #include "kernel/apiserver/auth/role_aggregator.h"
@@ -85,20 +86,22 @@ class Program {
     versions_ = std::make_unique<Versions>(kinds_);
     CO_TRY(cache_, co_await WatchCache::open(*store_, kinds_, timer_));
     rbac_ = std::make_unique<RbacAuthorizer>(*cache_);
+    CO_TRY(RbacRules node_rules, bootstrap_rules("system:node"));
+    authorizer_ = std::make_unique<NodeAuthorizer>(*cache_, std::move(node_rules), *rbac_);
     tokens_ = std::make_unique<ServiceAccountTokens>(
         *cache_, timer_, rng_, pki_->token_key(),
         TokenSettings{.issuer = "https://kubernetes.default.svc." +
                                 config_.get("CLUSTER_DOMAIN", "cluster.local")});
     authenticator_ = make_authenticator(*tokens_);
     CO_TRY_OK(add_hooks());
-    quotas_ = &add_admission(admission_, {*cache_, timer_, rng_, *rbac_, *rbac_});
+    quotas_ = &add_admission(admission_, {*cache_, timer_, rng_, *authorizer_, *rbac_});
     server_ = ApiServer::make({.executor = executor(),
                                .cache = *cache_,
                                .kinds = kinds_,
                                .timer = timer_,
                                .rng = rng_,
                                .authenticator = *authenticator_,
-                               .authorizer = *rbac_,
+                               .authorizer = *authorizer_,
                                .admission = admission_,
                                .hooks = hooks_,
                                .versions = *versions_});
@@ -136,7 +139,7 @@ class Program {
   Result<> add_hooks() {
     TRY(const AddressRange range, AddressRange::parse(config_.get("SERVICE_CIDR")));
     add_kind_hooks(hooks_, *cache_, rng_, {.cluster_ips = range});
-    add_auth_hooks(hooks_, {*rbac_, *rbac_, *tokens_, *cache_});
+    add_auth_hooks(hooks_, {*authorizer_, *rbac_, *tokens_, *cache_});
     add_pod_streams(hooks_, {executor(), timer_, layout_.agent_socket()});
     return Unit{};
   }
@@ -260,6 +263,7 @@ class Program {
   std::unique_ptr<Versions> versions_;
   std::unique_ptr<WatchCache> cache_;
   std::unique_ptr<RbacAuthorizer> rbac_;
+  std::unique_ptr<NodeAuthorizer> authorizer_;
   std::unique_ptr<ServiceAccountTokens> tokens_;
   std::unique_ptr<Authenticator> authenticator_;
   HookTable hooks_;

@@ -12,6 +12,11 @@ constexpr std::string_view kGroup = "rbac.authorization.k8s.io";
 constexpr std::string_view kGroupVersion = "rbac.authorization.k8s.io/v1";
 constexpr std::string_view kAutoUpdate = "rbac.authorization.kubernetes.io/autoupdate";
 
+// Bindings that once had a subject which must not have the role any more: what a node may do is
+// decided by what its pods use (node_authorizer.h), not by a role.
+constexpr std::pair<std::string_view, std::string_view> kRetired[] = {
+    {"system:node", "Group//system:nodes"}, {"system:node-proxier", "Group//system:nodes"}};
+
 json::Object skeleton(std::string_view kind, const json::Value& entry) {
   json::Object labels{{"kubernetes.io/bootstrapping", "rbac-defaults"}};
   for (const auto& [key, value] : json::object_at(entry, {"labels"})) labels[key] = value;
@@ -101,6 +106,19 @@ void add_subjects(json::Value& stored, const json::Value& wanted) {
   }
 }
 
+void drop_retired_subjects(json::Value& stored) {
+  const std::string_view name = json::string_at(stored, {"metadata", "name"});
+  json::Array kept;
+  for (const json::Value& subject : json::array_at(stored, {"subjects"})) {
+    const std::string text = subject_text(subject);
+    const bool retired = std::ranges::any_of(
+        kRetired, [&](const auto& row) { return row.first == name && row.second == text; });
+    if (!retired) kept.push_back(subject);
+  }
+  if (kept.size() < json::array_at(stored, {"subjects"}).size())
+    json::set(stored, {"subjects"}, std::move(kept));
+}
+
 void add_rules(json::Value& stored, const json::Value& wanted) {
   const auto missing = rules_beyond(rules_from_document(stored), rules_from_document(wanted));
   if (!missing || missing->empty()) return;
@@ -155,6 +173,17 @@ Result<std::vector<json::Value>> read_bootstrap_roles(std::string_view text) {
   return out;
 }
 
+Result<RbacRules> bootstrap_rules(std::string_view cluster_role) {
+  TRY(const std::vector<json::Value> roles, bootstrap_roles());
+  for (const json::Value& role : roles) {
+    if (json::string_at(role, {"kind"}) == "ClusterRole" &&
+        json::string_at(role, {"metadata", "name"}) == cluster_role) {
+      return rules_from_document(role);
+    }
+  }
+  return Error(Code::kInternal, "no bootstrap role \"" + std::string(cluster_role) + "\"");
+}
+
 std::optional<json::Value> reconciled(const json::Value& stored, const json::Value& wanted) {
   if (json::string_at(stored, {"metadata", "annotations", kAutoUpdate}) == "false")
     return std::nullopt;
@@ -164,8 +193,10 @@ std::optional<json::Value> reconciled(const json::Value& stored, const json::Val
   // A binding to another role cannot be mended by an update: roleRef never changes. It is left
   // alone.
   if (json::find(wanted, {"roleRef"}) != nullptr) {
-    if (json::equal(json::object_at(stored, {"roleRef"}), json::object_at(wanted, {"roleRef"})))
+    if (json::equal(json::object_at(stored, {"roleRef"}), json::object_at(wanted, {"roleRef"}))) {
+      drop_retired_subjects(out);
       add_subjects(out, wanted);
+    }
   } else if (json::find(wanted, {"aggregationRule"}) != nullptr) {
     // The rules of these are collected, not given.
     if (json::find(stored, {"aggregationRule"}) == nullptr) {

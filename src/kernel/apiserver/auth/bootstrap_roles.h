@@ -6,6 +6,7 @@
 #include "api/client/client.h"
 #include "base/async/task.h"
 #include "base/text/json.h"
+#include "kernel/apiserver/auth/rbac_rule.h"
 
 namespace atl::apiserver {
 
@@ -15,8 +16,12 @@ Result<std::vector<json::Value>> bootstrap_roles();
 // The same from a text of that form.
 Result<std::vector<json::Value>> read_bootstrap_roles(std::string_view text);
 
+// The rules of one of its ClusterRoles. kInternal where there is none of that name.
+Result<RbacRules> bootstrap_rules(std::string_view cluster_role);
+
 // What a stored role or binding must become so that it holds at least what the bootstrap wants:
-// rules and subjects that are missing are added, what people added stays. Nothing where it is fine,
+// rules and subjects that are missing are added, what people added stays; a subject that a binding
+// had in an earlier version and must not have any more goes. Nothing where it is fine,
 // or where the object carries rbac.authorization.kubernetes.io/autoupdate: "false".
 std::optional<json::Value> reconciled(const json::Value& stored, const json::Value& wanted);
 

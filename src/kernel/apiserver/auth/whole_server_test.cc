@@ -5,6 +5,7 @@
 #include "kernel/apiserver/admission/quota_reporter.h"
 #include "kernel/apiserver/auth/bootstrap_roles.h"
 #include "kernel/apiserver/auth/install.h"
+#include "kernel/apiserver/auth/node_authorizer.h"
 #include "kernel/apiserver/auth/role_aggregator.h"
 #include "kernel/apiserver/system/system_objects.h"
 #include "kernel/apiserver/testing/harness.h"
@@ -63,7 +64,9 @@ class WholeServer : public testing::Test {
 
   void prepare(Harness& harness) {
     rbac_ = std::make_unique<RbacAuthorizer>(*harness.cache);
-    forward_.target = rbac_.get();
+    nodes_ =
+        std::make_unique<NodeAuthorizer>(*harness.cache, *bootstrap_rules("system:node"), *rbac_);
+    forward_.target = nodes_.get();
     tokens_ = std::make_unique<ServiceAccountTokens>(*harness.cache, harness.timer, harness.rng,
                                                      crypto::PrivateKey::generate(),
                                                      TokenSettings{.issuer = kIssuer});
@@ -76,6 +79,7 @@ class WholeServer : public testing::Test {
 
   Forward forward_;
   std::unique_ptr<RbacAuthorizer> rbac_;
+  std::unique_ptr<NodeAuthorizer> nodes_;
   std::unique_ptr<ServiceAccountTokens> tokens_;
   ResourceQuotaAdmission* quota_ = nullptr;
   Harness harness_{
@@ -337,6 +341,41 @@ TEST_F(WholeServer, AggregatedRolesShowWhatTheyCollect) {
     const auto view =
         co_await harness_.call("GET", "/apis/rbac.authorization.k8s.io/v1/clusterroles/view");
     EXPECT_GT(json::array_at(parsed(view), {"rules"}).size(), 5U);
+    co_return Unit{};
+  });
+}
+
+TEST_F(WholeServer, ANodeReadsWhatItsPodsUse) {
+  run([&]() -> Task<> {
+    const net::Headers node{{"x-test-user", "system:node:n1"}, {"x-test-group", "system:nodes"}};
+    for (const char* name : {"used", "other"}) {
+      co_await expect(201, "POST", "/api/v1/namespaces/n1/secrets",
+                      R"({"metadata":{"name":")" + std::string(name) + R"("}})");
+    }
+    co_await expect(
+        201, "POST", kPods,
+        R"({"metadata":{"name":"p"},"spec":{"containers":[{"name":"a","image":"x","envFrom":[{"secretRef":{"name":"used"}}]}]}})");
+    const std::string used = "/api/v1/namespaces/n1/secrets/used";
+    const auto early = co_await harness_.call("GET", used, "", node);
+    EXPECT_EQ(early->status, 403) << "the pod waits for a node";
+    co_await expect(201, "POST", std::string(kPods) + "/p/binding",
+                    R"({"metadata":{"name":"p"},"target":{"kind":"Node","name":"n1"}})");
+    const auto read = co_await harness_.call("GET", used, "", node);
+    EXPECT_EQ(read->status, 200) << read->body;
+    const auto other =
+        co_await harness_.call("GET", "/api/v1/namespaces/n1/secrets/other", "", node);
+    EXPECT_EQ(message(other),
+              "secrets \"other\" is forbidden: User \"system:node:n1\" cannot get resource "
+              "\"secrets\" in API group \"\" in the namespace \"n1\": no relationship found "
+              "between node 'n1' and this object");
+    const auto all = co_await harness_.call("GET", "/api/v1/secrets", "", node);
+    EXPECT_EQ(all->status, 403);
+    const auto own =
+        co_await harness_.call("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1", "", node);
+    EXPECT_EQ(json::array_at(parsed(own), {"items"}).size(), 1U) << own->body;
+    co_await expect(200, "DELETE", std::string(kPods) + "/p?gracePeriodSeconds=0");
+    const auto late = co_await harness_.call("GET", used, "", node);
+    EXPECT_EQ(late->status, 403) << "the pod is gone";
     co_return Unit{};
   });
 }
