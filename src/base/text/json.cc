@@ -64,9 +64,9 @@ class TreeHandler {
   bool on_uint64(uint64_t v, boost::json::string_view, error_code&) {
     return item(), stack_.push_uint64(v), true;
   }
-  bool on_double(double v, boost::json::string_view, error_code& ec) {
+  bool on_double(double v, boost::json::string_view s, error_code& ec) {
     if (!std::isfinite(v)) return ec = boost::json::error::not_number, false;
-    return item(), stack_.push_double(v), true;
+    return item(), stack_.push_double(nearest(v, s)), true;
   }
   bool on_bool(bool v, error_code&) { return item(), stack_.push_bool(v), true; }
   bool on_null(error_code&) { return item(), stack_.push_null(), true; }
@@ -80,6 +80,15 @@ class TreeHandler {
     std::string current;  // key, or index in an array
     size_t index = 0;
   };
+
+  // Boost.JSON's own conversion may be off by some units in the last place, so that a number would
+  // drift with every reading. `text` is all of the number: documents are parsed in one piece. Where
+  // it is too small for a double, `rough` (zero or denormal) is as good as any.
+  static double nearest(double rough, boost::json::string_view text) {
+    double exact = rough;
+    const auto end = std::from_chars(text.data(), text.data() + text.size(), exact);
+    return end.ec == std::errc() ? exact : rough;
+  }
 
   bool enter(bool object) {
     item();
@@ -154,16 +163,46 @@ void append_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
+// As encoding/json of Go: the fewest digits that read back as the same double, with an exponent
+// only below 1e-6 and from 1e21 on. Whole numbers thus print as integers.
 void append_double(std::string& out, double v) {
-  char buffer[32];
-  // Whole numbers print as integers, as Go does below 1e21.
-  if (std::floor(v) == v && std::fabs(v) < 1e15) {
-    const auto end = std::to_chars(buffer, buffer + sizeof buffer, int64_t(v)).ptr;
-    out.append(buffer, end);
+  if (v == 0) {
+    out += '0';
     return;
   }
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, v).ptr;
-  out.append(buffer, end);
+  char buffer[32];
+  const auto end =
+      std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::scientific).ptr;
+  const std::string_view text(buffer, size_t(end - buffer));  // [-]d[.ddd]e[+-]dd
+  const size_t e = text.find('e');
+  int exponent = 0;
+  const size_t sign = text[e + 1] == '+' ? 2 : 1;
+  std::from_chars(text.data() + e + sign, end, exponent);
+  if (exponent < -6 || exponent >= 21) {
+    out += text.substr(0, e);
+    out += fmt::format("e{:+d}", exponent);
+    return;
+  }
+  if (v < 0) out += '-';
+  std::string digits;
+  for (const char c : text.substr(0, e)) {
+    if (c >= '0' && c <= '9') digits += c;
+  }
+  if (exponent < 0) {
+    out += "0.";
+    out.append(size_t(-exponent - 1), '0');
+    out += digits;
+    return;
+  }
+  const size_t whole = size_t(exponent) + 1;
+  if (digits.size() <= whole) {
+    out += digits;
+    out.append(whole - digits.size(), '0');
+    return;
+  }
+  out.append(digits, 0, whole);
+  out += '.';
+  out.append(digits, whole);
 }
 
 // Writes canonical text; indent < 0: no white space.

@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <charconv>
+#include <cmath>
+
+#include "base/core/rng.h"
+
 namespace atl::json {
 namespace {
 
@@ -11,6 +17,59 @@ TEST(Json, CanonicalTextSortsKeysAndKeepsNumbers) {
   ASSERT_TRUE(v) << v.error().message();
   EXPECT_EQ(serialize(*v),
             "{\"a\":{\"x\":\"é\\n\",\"y\":null},\"b\":[1,2.5,-3,18446744073709551615,1000]}");
+}
+
+TEST(Json, NumbersPrintAsGoPrintsThem) {
+  struct Case {
+    const char* what;
+    const char* text;
+    const char* want;
+  };
+  const Case cases[] = {
+      {"a fraction", "0.1", "0.1"},
+      {"more digits than a double has", "0.1000000000000000055511151231257827", "0.1"},
+      {"a whole number with a fraction", "3.0", "3"},
+      {"an exponent that makes it whole", "1e20", "100000000000000000000"},
+      {"large enough for an exponent", "1e21", "1e+21"},
+      {"small, still written out", "0.000001", "0.000001"},
+      {"small enough for an exponent", "0.00000012", "1.2e-7"},
+      {"a negative fraction", "-12.50", "-12.5"},
+      {"beyond 53 bits, whole", "9007199254740993", "9007199254740993"},
+      {"the largest of int64", "9223372036854775807", "9223372036854775807"},
+      {"the largest of uint64", "18446744073709551615", "18446744073709551615"},
+      {"above uint64: as a double", "18446744073709551616", "18446744073709552000"},
+      {"halfway between two doubles", "9007199254740993.0", "9007199254740992"},
+      {"the smallest denormal", "5e-324", "5e-324"},
+      {"the largest double", "1.7976931348623157e308", "1.7976931348623157e+308"},
+      {"below the smallest", "1e-400", "0"},
+      {"minus zero", "-0.0", "0"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.what);
+    const auto value = parse(c.text);
+    ASSERT_TRUE(value) << value.error().message();
+    EXPECT_EQ(serialize(*value), c.want);
+  }
+  EXPECT_FALSE(parse("1e400")) << "no double is that large";
+}
+
+// What is read is what was written, bit by bit, and a second round changes nothing.
+TEST(Json, DoublesDoNotDrift) {
+  SeededRng rng(7);
+  for (int i = 0; i < 50'000; ++i) {
+    const double wanted = std::bit_cast<double>(rng.next());
+    if (!std::isfinite(wanted)) continue;
+    char text[64];
+    const auto end = std::to_chars(text, text + sizeof text, wanted).ptr;
+    const auto first = parse(std::string_view(text, size_t(end - text)));
+    ASSERT_TRUE(first) << text;
+    ASSERT_EQ(first->to_number<double>(), wanted) << text;
+    const std::string once = serialize(*first);
+    const auto second = parse(once);
+    ASSERT_TRUE(second) << once;
+    ASSERT_EQ(second->to_number<double>(), wanted) << once;
+    ASSERT_EQ(serialize(*second), once);
+  }
 }
 
 TEST(Json, DuplicateKeysAreNamedByPath) {
