@@ -1,4 +1,8 @@
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <set>
 
 #include "base/core/clock.h"
 #include "base/core/result.h"
@@ -39,6 +43,26 @@ TEST(Clock, Rfc3339RefusesNonsense) {
                           "2026-11-25T00:00:00+1:00", "x026-11-25T00:00:00Z"}) {
     EXPECT_FALSE(parse_rfc3339(bad)) << bad;
   }
+}
+
+TEST(Rng, NoIdComesTwiceAlsoNotInAChildProcess) {
+  SystemRng rng;
+  std::set<std::string> seen;
+  for (int i = 0; i < 1'000; ++i) EXPECT_TRUE(seen.insert(rng.uuid()).second);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const std::string id = rng.uuid();
+    _exit(write(ends[1], id.data(), id.size()) == ssize_t(id.size()) ? 0 : 1);
+  }
+  std::string theirs(36, '\0');
+  ASSERT_EQ(read(ends[0], theirs.data(), theirs.size()), 36);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  close(ends[0]);
+  close(ends[1]);
+  EXPECT_NE(theirs, rng.uuid()) << "parent and child share what the parent had in reserve";
 }
 
 TEST(Rng, SeedsRepeatAndUuidsHaveTheirForm) {

@@ -1,14 +1,18 @@
 #include "base/core/rng.h"
 
-#include <fmt/format.h>
+#include <pthread.h>
 #include <sys/random.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
 #include "base/core/check.h"
 
 namespace atl {
+namespace {
+constexpr size_t kSmallBytes = 16;  // ids; what is longer (keys) is asked of the kernel each time
+}
 
 uint64_t Rng::next() {
   uint64_t value = 0;
@@ -30,10 +34,13 @@ std::string Rng::uuid() {
   fill(b);
   b[6] = uint8_t((b[6] & 0x0f) | 0x40);
   b[8] = uint8_t((b[8] & 0x3f) | 0x80);
+  constexpr std::string_view kHex = "0123456789abcdef";
   std::string text;
+  text.reserve(36);
   for (size_t i = 0; i < 16; ++i) {
     if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    text += fmt::format("{:02x}", b[i]);
+    text += kHex[b[i] >> 4];
+    text += kHex[b[i] & 15];
   }
   return text;
 }
@@ -45,13 +52,47 @@ std::string Rng::name_suffix(size_t length) {
   return text;
 }
 
-void SystemRng::fill(std::span<uint8_t> out) {
+namespace {
+
+void ask_kernel(std::span<uint8_t> out) {
   while (!out.empty()) {
     const ssize_t got = getrandom(out.data(), out.size(), 0);
     if (got < 0 && errno == EINTR) continue;
     CHECK(got > 0);
     out = out.subspan(size_t(got));
   }
+}
+
+// A block of the kernel's randomness, handed out byte by byte and wiped as it goes: ids are made
+// several times for each request, and a system call costs more than the rest of making one.
+struct Reserve {
+  static constexpr size_t kBytes = 1024;
+  uint8_t bytes[kBytes];
+  size_t left = 0;
+  uint64_t process = 0;  // of g_processes, when the block was filled
+};
+
+// Grows in a child of fork(), which must not hand out what its parent does.
+std::atomic<uint64_t> g_processes{1};
+const int g_watched =
+    pthread_atfork(nullptr, nullptr, [] { g_processes.fetch_add(1, std::memory_order_relaxed); });
+
+}  // namespace
+
+void SystemRng::fill(std::span<uint8_t> out) {
+  CHECK(g_watched == 0);
+  thread_local Reserve reserve;
+  const uint64_t process = g_processes.load(std::memory_order_relaxed);
+  if (out.size() > kSmallBytes) return ask_kernel(out);
+  if (reserve.process != process || reserve.left < out.size()) {
+    ask_kernel(reserve.bytes);
+    reserve.left = Reserve::kBytes;
+    reserve.process = process;
+  }
+  uint8_t* const from = reserve.bytes + Reserve::kBytes - reserve.left;
+  std::memcpy(out.data(), from, out.size());
+  explicit_bzero(from, out.size());
+  reserve.left -= out.size();
 }
 
 void SeededRng::fill(std::span<uint8_t> out) {

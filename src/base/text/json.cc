@@ -3,13 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <unordered_set>
+#include <utility>
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_stack.hpp>
+
+#include "base/text/json_writer.h"
 
 namespace atl::json {
 
@@ -127,38 +132,52 @@ class TreeHandler {
   std::string key_;
 };
 
+// True for what a string holds as it is: everything but quotes, backslashes and control characters.
+constexpr std::array<bool, 256> plain_table() {
+  std::array<bool, 256> table{};
+  for (size_t c = 0x20; c < table.size(); ++c) table[c] = c != '"' && c != '\\';
+  return table;
+}
+constexpr std::array<bool, 256> kPlain = plain_table();
+
+// How many characters from the front need no escape; eight at a time while that goes well.
+size_t plain_prefix(std::string_view text) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHigh = kOnes << 7;
+  size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, sizeof word);
+    const auto below = [word](uint64_t limit) { return (word - kOnes * limit) & ~word & kHigh; };
+    const auto holds = [](uint64_t w, uint64_t c) {
+      const uint64_t x = w ^ (kOnes * c);
+      return (x - kOnes) & ~x & kHigh;
+    };
+    if (below(0x20) | holds(word, '"') | holds(word, '\\')) break;
+  }
+  while (at < text.size() && kPlain[uint8_t(text[at])]) ++at;
+  return at;
+}
+
+void append_escaped(std::string& out, char c) {
+  static constexpr std::string_view kShort = "\"\"\\\\\nn\rr\tt\bb\ff";  // pairs: character, letter
+  for (size_t i = 0; i < kShort.size(); i += 2) {
+    if (kShort[i] != c) continue;
+    out += '\\';
+    out += kShort[i + 1];
+    return;
+  }
+  fmt::format_to(std::back_inserter(out), "\\u{:04x}", uint8_t(c));
+}
+
 void append_string(std::string& out, std::string_view text) {
   out += '"';
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      case '\b':
-        out += "\\b";
-        break;
-      case '\f':
-        out += "\\f";
-        break;
-      default:
-        if (uint8_t(c) < 0x20) {
-          fmt::format_to(std::back_inserter(out), "\\u{:04x}", uint8_t(c));
-        } else {
-          out += c;
-        }
-    }
+  for (;;) {
+    const size_t plain = plain_prefix(text);
+    out.append(text, 0, plain);
+    if (plain == text.size()) break;
+    append_escaped(out, text[plain]);
+    text.remove_prefix(plain + 1);
   }
   out += '"';
 }
@@ -260,24 +279,30 @@ class Writer {
     out_ += ']';
   }
   void write_object(const Object& object) {
-    std::vector<const boost::json::key_value_pair*> pairs;
-    pairs.reserve(object.size());
-    for (const auto& pair : object) pairs.push_back(&pair);
-    std::sort(pairs.begin(), pairs.end(), [](auto* a, auto* b) { return a->key() < b->key(); });
+    const auto by_key = [](const auto& a, const auto& b) { return a.key() < b.key(); };
     out_ += '{';
     ++depth_;
     bool first = true;
-    for (const auto* pair : pairs) {
-      if (!first) out_ += ',';
-      first = false;
-      line(depth_);
-      append_string(out_, pair->key());
-      out_ += indent_ < 0 ? ":" : ": ";
-      write(pair->value());
+    // What was read from canonical text is in order already.
+    if (std::is_sorted(object.begin(), object.end(), by_key)) {
+      for (const auto& pair : object) write_pair(pair, std::exchange(first, false));
+    } else {
+      std::vector<const boost::json::key_value_pair*> pairs;
+      pairs.reserve(object.size());
+      for (const auto& pair : object) pairs.push_back(&pair);
+      std::sort(pairs.begin(), pairs.end(), [&](auto* a, auto* b) { return by_key(*a, *b); });
+      for (const auto* pair : pairs) write_pair(*pair, std::exchange(first, false));
     }
     --depth_;
     if (!object.empty()) line(depth_);
     out_ += '}';
+  }
+  void write_pair(const boost::json::key_value_pair& pair, bool first) {
+    if (!first) out_ += ',';
+    line(depth_);
+    append_string(out_, pair.key());
+    out_ += indent_ < 0 ? ":" : ": ";
+    write(pair.value());
   }
 
   std::string& out_;
@@ -314,9 +339,17 @@ Result<Value> parse(std::string_view text, const ParseOptions& options) {
   return parser.handler().release();
 }
 
+void append(std::string& out, const Value& value) {
+  Writer(out, -1).write(value);
+}
+
+void append_quoted(std::string& out, std::string_view text) {
+  append_string(out, text);
+}
+
 std::string serialize(const Value& value) {
   std::string out;
-  Writer(out, -1).write(value);
+  append(out, value);
   return out;
 }
 

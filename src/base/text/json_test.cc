@@ -19,6 +19,41 @@ TEST(Json, CanonicalTextSortsKeysAndKeepsNumbers) {
             "{\"a\":{\"x\":\"é\\n\",\"y\":null},\"b\":[1,2.5,-3,18446744073709551615,1000]}");
 }
 
+// At every place of a word, so that no escape is missed where characters are looked at by eights.
+TEST(Json, StringsAreEscapedWhereverTheyNeedIt) {
+  struct Case {
+    const char* what;
+    std::string_view raw;
+    const char* escaped;
+  };
+  const Case cases[] = {
+      {"a quote", "\"", "\\\""},
+      {"a backslash", "\\", "\\\\"},
+      {"a line feed", "\n", "\\n"},
+      {"a carriage return", "\r", "\\r"},
+      {"a tab", "\t", "\\t"},
+      {"a backspace", "\b", "\\b"},
+      {"a form feed", "\f", "\\f"},
+      {"a control character without a letter", "\x1f", "\\u001f"},
+      {"NUL", std::string_view("\0", 1), "\\u0000"},
+      {"the first that is plain", " ", " "},
+      {"the character behind the quote", "#", "#"},
+      {"DEL, which stays", "\x7f", "\x7f"},
+      {"two bytes", "é", "é"},
+      {"four bytes", "😀", "😀"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.what);
+    for (size_t before = 0; before < 18; ++before) {
+      const std::string around(before, 'x');
+      const std::string raw = around + std::string(c.raw) + around + std::string(c.raw);
+      const std::string want = "\"" + around + c.escaped + around + c.escaped + "\"";
+      ASSERT_EQ(serialize(Value(raw)), want) << before;
+      ASSERT_EQ(*parse(want), Value(raw)) << before;
+    }
+  }
+}
+
 TEST(Json, NumbersPrintAsGoPrintsThem) {
   struct Case {
     const char* what;

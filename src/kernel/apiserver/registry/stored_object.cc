@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/text/json_writer.h"
+
 namespace atl::apiserver {
 namespace {
 
@@ -21,9 +23,9 @@ std::vector<const boost::json::key_value_pair*> sorted(const json::Object& objec
 }
 
 void append_pair(std::string& out, const boost::json::key_value_pair& pair) {
-  out += json::serialize(json::Value(pair.key()));
+  json::append_quoted(out, pair.key());
   out += ':';
-  out += json::serialize(pair.value());
+  json::append(out, pair.value());
 }
 
 // Appends metadata without resourceVersion; returns the offset of the first key behind it, 0 if
