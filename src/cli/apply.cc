@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cli/manifests.h"
+#include "cli/printing.h"
 #include "cli/resources.h"
 #include "cli/verbs.h"
 
@@ -42,8 +43,13 @@ Result<std::string> revision_before(Session& session, const std::string& path) {
   return std::string(json::string_at(*before, {"metadata", "resourceVersion"}));
 }
 
-Result<> apply_one(Session& session, Resources& resources, const json::Value& document,
-                   const ApplyOptions& options) {
+bool for_programs(const Common& common) {
+  return common.output != Output::kTable && common.output != Output::kWide;
+}
+
+// Says what became of the object, and gives it as it is now.
+Result<json::Value> apply_one(Session& session, Resources& resources, const json::Value& document,
+                              const Common& common, const ApplyOptions& options) {
   TRY(const api::Gvk kind, kind_of(document));
   TRY(const ResourceType type, find_type(session, resources, kind));
   const std::string name(json::string_at(document, {"metadata", "name"}));
@@ -54,13 +60,14 @@ Result<> apply_one(Session& session, Resources& resources, const json::Value& do
   auto reply =
       session.call("PATCH", target, json::serialize(document), "application/apply-patch+yaml");
   if (!reply) return std::move(reply).error().during(display(type, name));
-  TRY(const json::Value after, json::parse(reply->body, {.max_bytes = 64 << 20}));
+  TRY(json::Value after, json::parse(reply->body, {.max_bytes = 64 << 20}));
+  if (for_programs(common)) return after;
   const char* what = before.empty() ? "created"
                      : json::string_at(after, {"metadata", "resourceVersion"}) == before
                          ? "unchanged"
                          : "configured";
   std::printf("%s %s%s\n", display(type, name).c_str(), what, options.dry_run ? " (dry run)" : "");
-  return Unit{};
+  return after;
 }
 
 }  // namespace
@@ -70,12 +77,18 @@ Result<> apply(const Common& common, const ApplyOptions& options) {
   TRY(const auto session, Session::open(common));
   TRY(Resources resources, Resources::discover(*session));
   std::optional<Error> first;
+  json::Array applied;
   for (const json::Value& document : documents) {
-    auto done = apply_one(*session, resources, document, options);
-    if (done) continue;
+    auto done = apply_one(*session, resources, document, common, options);
+    if (done) {
+      applied.push_back(*std::move(done));
+      continue;
+    }
     std::fprintf(stderr, "error: %s\n", done.error().message().c_str());
     if (!first) first = done.error();
   }
+  if (for_programs(common) && !applied.empty())
+    std::fputs(print_objects(std::move(applied), common.output).c_str(), stdout);
   if (first)
     return Error(first->code(), "not everything was applied; the lines above say what was not");
   return Unit{};

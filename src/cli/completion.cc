@@ -1,3 +1,5 @@
+// The scripts are small: each asks `atoll complete -- WORDS...` (complete.h), which knows the
+// command line and the cluster.
 #include <cstdio>
 #include <string>
 
@@ -6,48 +8,60 @@
 namespace atl::cli {
 namespace {
 
-constexpr char kVerbs[] =
-    "apply completion delete doctor exec get image kubeconfig logs status version";
-constexpr char kTypes[] =
-    "pods deployments services ingresses configmaps secrets namespaces nodes events all";
-
-constexpr char kBash[] = R"sh(_atoll() {
-  local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]}
-  case $COMP_CWORD-$verb in
-    1-*) COMPREPLY=($(compgen -W "%s" -- "$word")) ;;
-    2-get | 2-delete) COMPREPLY=($(compgen -W "%s" -- "$word")) ;;
-    2-image) COMPREPLY=($(compgen -W "list load pull rm" -- "$word")) ;;
-    2-completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$word")) ;;
-    *-get | *-delete) COMPREPLY=($(compgen -W "$(atoll get "${COMP_WORDS[2]}" -o name 2>/dev/null | cut -d/ -f2)" -- "$word")) ;
-;
-    *-logs | *-exec) COMPREPLY=($(compgen -W "$(atoll get pods -o name 2>/dev/null | cut -d/ -f2)" -- "$word")) ;
-    ;
-    *) COMPREPLY=($(compgen -f -- "$word")) ;
-    ;
-    esac
-    }
+// clang-format off
+constexpr char kBash[] = R"sh(# bash completion of atoll: source <(atoll completion bash)
+_atoll() {
+  local line=${COMP_LINE:0:COMP_POINT} words typed
+  read -ra words <<<"$line"
+  [[ $line == *[[:space:]] ]] && words+=("")
+  typed=${words[-1]}
+  mapfile -t COMPREPLY < <("${words[0]}" complete -- "${words[@]:1}" 2>/dev/null)
+  if [[ ${COMPREPLY[0]-} == :files: ]]; then
+    COMPREPLY=()
+    compopt -o default 2>/dev/null
+    return
+  fi
+  # bash completes what stands after the last break character.
+  if [[ $typed == *[:=]* ]]; then
+    local before=${typed%"${typed##*[:=]}"}
+    COMPREPLY=("${COMPREPLY[@]#"$before"}")
+  fi
+  [[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != */ ]] || compopt -o nospace 2>/dev/null
+}
 complete -F _atoll atoll
 )sh";
 
 constexpr char kZsh[] = R"sh(#compdef atoll
+# zsh completion of atoll: as _atoll in a folder of $fpath, or source <(atoll completion zsh)
 _atoll() {
-  if (( CURRENT == 2 )); then compadd -- %s
-  elif (( CURRENT == 3 )) && [[ $words[2] == (get|delete) ]]; then compadd -- %s
-  elif (( CURRENT == 3 )) && [[ $words[2] == image ]]; then compadd -- list load pull rm
-  elif [[ $words[2] == (logs|exec) ]]; then compadd -- $(atoll get pods -o name 2>/dev/null | cut -d/ -f2)
-  else _files
+  local -a found
+  found=("${(@f)$("${words[1]}" complete -- "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
+  if [[ $found[1] == :files: ]]; then
+    _files
+  elif [[ -n $found[1] ]]; then
+    compadd -- $found
   fi
 }
-_atoll "$@"
+if [[ ${funcstack[1]-} == _atoll ]]; then
+  _atoll "$@"
+else
+  compdef _atoll atoll
+fi
 )sh";
 
-constexpr char kFish[] = R"sh(complete -c atoll -f
-complete -c atoll -n __fish_use_subcommand -a "%s"
-complete -c atoll -n "__fish_seen_subcommand_from get delete" -a "%s"
-complete -c atoll -n "__fish_seen_subcommand_from image" -a "list load pull rm"
-complete -c atoll -n "__fish_seen_subcommand_from logs exec" -a "(atoll get pods -o name 2>/dev/null | cut -d/ -f2)"
-complete -c atoll -n "__fish_seen_subcommand_from apply load" -F
+constexpr char kFish[] = R"sh(# fish completion of atoll: atoll completion fish | source
+function __atoll_complete
+    set -l words (commandline -opc)
+    set -l found ($words[1] complete -- $words[2..] (commandline -ct | string collect --allow-empty) 2>/dev/null)
+    if test "$found[1]" = :files:
+        __fish_complete_path (commandline -ct)
+    else
+        printf '%s\n' $found
+    end
+end
+complete -c atoll -f -a '(__atoll_complete)'
 )sh";
+// clang-format on
 
 }  // namespace
 
@@ -59,10 +73,7 @@ Result<> completion(const std::string& shell) {
   if (!script)
     return Error(Code::kInvalid,
                  "completion is there for bash, zsh and fish, not for \"" + shell + "\"");
-  std::string text = script;
-  text.replace(text.find("%s"), 2, kVerbs);
-  text.replace(text.find("%s"), 2, kTypes);
-  std::fputs(text.c_str(), stdout);
+  std::fputs(script, stdout);
   return Unit{};
 }
 

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cli/manifests.h"
+#include "cli/printing.h"
 #include "cli/selection.h"
 #include "cli/verbs.h"
 
@@ -77,8 +78,6 @@ Result<> wait_gone(Session& session, const Target& target) {
 }  // namespace
 
 Result<> remove(const Common& common, const DeleteOptions& options) {
-  if (options.what.empty() == options.files.empty())
-    return Error(Code::kInvalid, "name objects (TYPE NAME) or files (-f FILE), one of the two");
   TRY(const auto session, Session::open(common));
   TRY(const Resources resources, Resources::discover(*session));
   TRY(const auto targets, options.files.empty() ? targets_of_words(*session, resources, options)
@@ -86,16 +85,25 @@ Result<> remove(const Common& common, const DeleteOptions& options) {
   json::Object body{
       {"apiVersion", "v1"}, {"kind", "DeleteOptions"}, {"propagationPolicy", "Background"}};
   if (options.now) body["gracePeriodSeconds"] = 0;
+  const bool table = common.output == Output::kTable || common.output == Output::kWide;
   std::vector<Target> going;
+  json::Array replies;
   for (const Target& target : targets) {
     const auto reply = session->call("DELETE", target.path, json::serialize(json::Value(body)),
                                      "application/json");
     if (!reply && reply.error().code() == Code::kNotFound && options.ignore_missing) continue;
     if (!reply) return reply.error();
-    std::printf("%s deleted\n", target.display.c_str());
-    std::fflush(stdout);
+    if (table) {
+      std::printf("%s deleted\n", target.display.c_str());
+      std::fflush(stdout);
+    } else {
+      TRY(json::Value answer, json::parse(reply->body, {.max_bytes = 64 << 20}));
+      replies.push_back(std::move(answer));
+    }
     going.push_back(target);
   }
+  if (!replies.empty())
+    std::fputs(print_objects(std::move(replies), common.output).c_str(), stdout);
   for (const Target& target : going) {
     if (options.wait) TRY_OK(wait_gone(*session, target));
   }

@@ -63,7 +63,6 @@ Result<> print_tables(Session& session, const Common& common,
 Result<> print_documents(Session& session, const Common& common,
                          const std::vector<Selection>& selections, const std::string& query) {
   json::Array items;
-  bool single = selections.size() == 1 && selections[0].names.size() == 1;
   for (const Selection& selection : selections) {
     for (const std::string& target : targets(selection, common, session, query)) {
       TRY(json::Value document, session.get(target));
@@ -79,18 +78,13 @@ Result<> print_documents(Session& session, const Common& common,
       }
     }
   }
-  if (common.output == Output::kName) {
-    for (const json::Value& item : items) {
-      std::printf("%s/%s\n", std::string(json::string_at(item, {"kind"})).c_str(),
-                  std::string(json::string_at(item, {"metadata", "name"})).c_str());
-    }
+  const bool single = selections.size() == 1 && selections[0].names.size() == 1;
+  if (single || common.output == Output::kName) {
+    std::fputs(print_objects(std::move(items), common.output).c_str(), stdout);
     return Unit{};
   }
-  json::Value out = single && items.size() == 1
-                        ? items[0]
-                        : json::Value(json::Object{
-                              {"apiVersion", "v1"}, {"kind", "List"}, {"items", std::move(items)}});
-  std::fputs(print_document(out, common.output).c_str(), stdout);
+  const json::Object list{{"apiVersion", "v1"}, {"kind", "List"}, {"items", std::move(items)}};
+  std::fputs(print_document(list, common.output).c_str(), stdout);
   return Unit{};
 }
 

@@ -36,16 +36,22 @@ std::string joined(const json::Array& names) {
   return out.empty() ? "<none>" : out;
 }
 
+bool for_programs(const Common& common) {
+  return common.output == Output::kJson || common.output == Output::kYaml;
+}
+
+Result<> print(const Common& common, const json::Value& document) {
+  std::fputs(print_document(document, common.output).c_str(), stdout);
+  return Unit{};
+}
+
 }  // namespace
 
 Result<> image_list(const Common& common) {
   TRY(const auto session, Session::open(common));
   TRY(const std::string path, node_path(*session));
   TRY(const json::Value list, session->get(path));
-  if (common.output == Output::kJson || common.output == Output::kYaml) {
-    std::fputs(print_document(list, common.output).c_str(), stdout);
-    return Unit{};
-  }
+  if (for_programs(common)) return print(common, list);
   std::vector<std::vector<std::string>> rows{{"NAME", "ID", "SIZE", "IN USE"}};
   for (const json::Value& image : json::array_at(list, {"images"})) {
     const std::string id(json::string_at(image, {"id"}));
@@ -67,10 +73,9 @@ Result<> image_load(const Common& common, const std::string& file) {
   if (::isatty(STDERR_FILENO)) std::fprintf(stderr, "loading %s\n", file.c_str());
   TRY(const Session::Reply reply, session->upload(path + "/load", file));
   TRY(const json::Value loaded, json::parse(reply.body));
-  for (const json::Value& image : json::array_at(loaded, {"images"})) {
-    const std::string name(json::string_at(image, {"name"}));
-    std::printf("loaded %s\n", name.c_str());
-  }
+  if (for_programs(common)) return print(common, loaded);
+  for (const json::Value& image : json::array_at(loaded, {"images"}))
+    std::printf("loaded %s\n", std::string(json::string_at(image, {"name"})).c_str());
   return Unit{};
 }
 
@@ -78,6 +83,7 @@ Result<> image_remove(const Common& common, const std::string& ref) {
   TRY(const auto session, Session::open(common));
   TRY(const std::string path, node_path(*session));
   TRY_OK(session->call("DELETE", path + "?ref=" + net::percent_encode(ref)));
+  if (for_programs(common)) return print(common, json::Object{{"removed", ref}});
   std::printf("removed %s\n", ref.c_str());
   return Unit{};
 }
@@ -89,9 +95,22 @@ Result<> image_pull(const Common& common, const std::string& ref) {
   TRY(const Session::Reply reply,
       session->call("POST", path + "/pull?ref=" + net::percent_encode(ref)));
   TRY(const json::Value image, json::parse(reply.body));
+  if (for_programs(common)) return print(common, image);
   std::printf("pulled %s %s\n", std::string(json::string_at(image, {"name"})).c_str(),
               std::string(json::string_at(image, {"digest"})).c_str());
   return Unit{};
+}
+
+Result<std::vector<std::string>> image_names(const Common& common) {
+  TRY(const auto session, Session::open(common));
+  TRY(const std::string path, node_path(*session));
+  TRY(const json::Value list, session->get(path));
+  std::vector<std::string> out;
+  for (const json::Value& image : json::array_at(list, {"images"})) {
+    for (const json::Value& name : json::array_at(image, {"names"}))
+      if (name.is_string()) out.emplace_back(name.get_string());
+  }
+  return out;
 }
 
 }  // namespace atl::cli

@@ -43,6 +43,10 @@ Result<std::vector<json::Value>> read_manifests(const std::vector<std::string>& 
   constexpr size_t kManifestsMax = 64 << 20;
   std::vector<json::Value> out;
   for (const std::string& named : files) {
+    if (named.starts_with("http://") || named.starts_with("https://")) {
+      return Error(Code::kInvalid, named + " is not fetched; do that first: curl -fsSL " + named +
+                                       " | atoll apply -f -");
+    }
     for (const std::string& file : expand(named)) {
       const std::string path = file == "-" ? "/dev/stdin" : file;
       TRY(const std::string text, io::read_file(path, kManifestsMax));

@@ -71,6 +71,20 @@ std::string print_table(const json::Value& table, const TableStyle& style) {
   return layout(rows);
 }
 
+std::string print_objects(json::Array items, Output output) {
+  if (output == Output::kName) {
+    std::string out;
+    for (const json::Value& item : items) {
+      out += std::string(json::string_at(item, {"kind"})) + "/" +
+             std::string(json::string_at(item, {"metadata", "name"})) + "\n";
+    }
+    return out;
+  }
+  if (items.size() == 1) return print_document(items[0], output);
+  return print_document(
+      json::Object{{"apiVersion", "v1"}, {"kind", "List"}, {"items", std::move(items)}}, output);
+}
+
 std::string print_document(const json::Value& document, Output output) {
   return output == Output::kYaml ? yaml::to_yaml(document) : json::pretty(document) + "\n";
 }

@@ -18,6 +18,8 @@ struct TableStyle {
   std::string name_prefix;  // "deployment.apps/" where several types are listed
 };
 std::string print_table(const json::Value& table, const TableStyle& style);
+// Objects as a program reads them: names, one document, or several as a v1 List.
+std::string print_objects(json::Array items, Output output);
 std::string print_document(const json::Value& document, Output output);
 
 }  // namespace atl::cli

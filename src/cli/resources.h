@@ -29,6 +29,7 @@ class Resources {
   Result<ResourceType> find_kind(const api::Gvk& kind) const;
   // All of a category ("all"), or the one type.
   Result<std::vector<ResourceType>> find_all(std::string_view name) const;
+  const std::vector<ResourceType>& all() const { return types_; }
 
  private:
   void read(const json::Value& document);

@@ -71,12 +71,18 @@ Result<> kubeconfig(const Common& common) {
 }
 
 Result<> version(const Common& common) {
-  std::printf("client: %s\n", ATOLL_VERSION);
-  auto session = Session::open(common);
-  if (!session) return Unit{};  // no instance: the client's version is the answer
-  const auto server = (*session)->get("/version");
-  if (server)
-    std::printf("server: %s\n", std::string(json::string_at(*server, {"gitVersion"})).c_str());
+  json::Object out{{"client", ATOLL_VERSION}};
+  // No instance, or none that answers: the client's version is the answer.
+  if (auto session = Session::open(common)) {
+    if (const auto server = (*session)->get("/version"))
+      out["server"] = json::string_at(*server, {"gitVersion"});
+  }
+  if (common.output == Output::kJson || common.output == Output::kYaml) {
+    std::fputs(print_document(json::Value(std::move(out)), common.output).c_str(), stdout);
+    return Unit{};
+  }
+  for (const auto& [name, text] : out)
+    std::printf("%s: %s\n", std::string(name).c_str(), text.as_string().c_str());
   return Unit{};
 }
 

@@ -38,7 +38,7 @@ struct LogsOptions {
   std::string container;
   bool follow = false, previous = false, timestamps = false;
   int64_t tail = -1;
-  std::string since;  // "5m"
+  int64_t since_seconds = 0;  // no older than this; 0: all
 };
 Result<> logs(const Common& common, const LogsOptions& options);
 
@@ -55,6 +55,8 @@ Result<> image_list(const Common& common);
 Result<> image_load(const Common& common, const std::string& file);
 Result<> image_remove(const Common& common, const std::string& ref);
 Result<> image_pull(const Common& common, const std::string& ref);
+// For completion.
+Result<std::vector<std::string>> image_names(const Common& common);
 
 Result<> status(const Common& common);
 // Looks at the instance without needing its API; kUnavailable where something is wrong.

@@ -1,18 +1,19 @@
 # The sample application: a web server that counts visits in Redis, in images made here from Debian packages.
 # shellcheck shell=bash
 
-SAMPLE_ARCHIVE="$ATOLL_ROOT/build/sample/sample.tar"
+SAMPLE_FOLDER="$ATOLL_ROOT/build/sample"
 
-# Once for each state of the recipe; a new recipe makes them anew.
+# Once for each state of the recipe.
 make_sample_images() {
-  local recipe="$ATOLL_ROOT/images" newer
+  local images="$ATOLL_ROOT/images" recipe
   install_packages sample
-  mkdir -p "$(dirname "$SAMPLE_ARCHIVE")"
-  lock_folder "$(dirname "$SAMPLE_ARCHIVE")" 9
-  newer=$(find "$recipe" -type f -newer "$SAMPLE_ARCHIVE" 2>&1)
-  if [ -n "$newer" ]; then
+  mkdir -p "$SAMPLE_FOLDER"
+  lock_folder "$SAMPLE_FOLDER" 9
+  recipe=$(cat "$images/archive.py" "$images"/sample/{build,images.json,web.py} | sha256sum)
+  if [ ! -f "$SAMPLE_FOLDER/sample.tar" ] || [ "$recipe" != "$(cat "$SAMPLE_FOLDER/recipe" 2>/dev/null)" ]; then
     say "making two images from Debian packages"
-    "$recipe/sample/build" "$(dirname "$SAMPLE_ARCHIVE")" || die "the sample's images could not be made; the lines above say why"
+    "$images/sample/build" "$SAMPLE_FOLDER" || die "the sample's images could not be made; the lines above say why"
+    printf '%s\n' "$recipe" >"$SAMPLE_FOLDER/recipe"
   fi
   exec 9<&-
 }
@@ -22,7 +23,7 @@ deploy_sample() {
   atoll=("$LIB/atoll" --kubeconfig "$KUBECONFIG_FILE")
   if ! "${atoll[@]}" image list -o json 2>/dev/null | grep 'sample/web' >/dev/null; then
     make_sample_images
-    "${atoll[@]}" image load "$SAMPLE_ARCHIVE" >/dev/null || die "the sample's images could not be loaded"
+    "${atoll[@]}" image load "$SAMPLE_FOLDER/sample.tar" >/dev/null || die "the sample's images could not be loaded"
   fi
   say "deploying"
   "${atoll[@]}" apply -f "$ATOLL_ROOT/images/sample/sample.yaml" >/dev/null || die "the sample could not be applied"
