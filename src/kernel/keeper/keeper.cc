@@ -243,7 +243,7 @@ Result<> Keeper::handle(Client& client, Packet& packet) {
       list_held(client, *request);
       return Unit{};
     case Type::kStart:
-      return run_runtime(client, *request, Type::kStart);
+      return start(client, *request);
     case Type::kRemove:
       return run_runtime(client, *request, Type::kRemove);
     case Type::kSignal:

@@ -9,6 +9,7 @@
 #include "base/core/clock.h"
 #include "base/core/result.h"
 #include "base/io/unique_fd.h"
+#include "kernel/keeper/sealed_program.h"
 #include "kernel/keeper/table.h"
 #include "kernel/keeper/wire.h"
 
@@ -75,7 +76,9 @@ class Keeper {
   void list_held(Client& client, const Request& request);
 
   Result<> create(Client& client, const Packet& packet);
+  Result<> start(Client& client, const Request& request);
   Result<> run_runtime(Client& client, const Request& request, Type type);
+  bool busy(std::string_view id) const;
   Result<> signal(const Request& request);
   Result<> open_console(Operation& operation);
   Result<> open_pipes(Operation& operation, io::UniqueFd (&theirs)[3]);
@@ -94,6 +97,7 @@ class Keeper {
   KeeperOptions options_;
   const Clock& clock_;
   Table table_;
+  SealedPrograms programs_;
   io::UniqueFd epoll_;
   io::UniqueFd signals_;
   io::UniqueFd listener_;

@@ -20,6 +20,7 @@
 #include <cstring>
 
 #include "base/io/files.h"
+#include "kernel/keeper/exec_fifo.h"
 #include "kernel/keeper/keeper.h"
 #include "kernel/keeper/launch.h"
 
@@ -126,9 +127,7 @@ Result<> Keeper::create(Client& client, const Packet& packet) {
     return Error(Code::kInvalid, "create: a path is too long");
   }
   if (table_.find(a.id)) return Error(Code::kExists, "container " + a.id + " exists");
-  for (const Operation& o : operations_) {
-    if (o.id == a.id) return Error(Code::kExists, "container " + a.id + " is being created");
-  }
+  if (busy(a.id)) return Error(Code::kExists, "container " + a.id + " is being created");
   const int netns = a.netns_key.empty() ? -1 : table_.held(a.netns_key);
   if (!a.netns_key.empty() && netns < 0)
     return Error(Code::kNotFound, "the network namespace is not held: " + a.netns_key);
@@ -142,6 +141,7 @@ Result<> Keeper::create(Client& client, const Packet& packet) {
   what.log_file = runtime_log(a.bundle);
   what.legacy_cgroups = a.flags & kLegacyCgroups;
   what.create = &a;
+  what.program_fd = programs_.of(a.runtime);
   what.netns_fd = netns;
   io::UniqueFd theirs[3];
   if (a.flags & kTerminal) {
@@ -161,11 +161,24 @@ Result<> Keeper::create(Client& client, const Packet& packet) {
   return Unit{};
 }
 
+bool Keeper::busy(std::string_view id) const {
+  return std::any_of(operations_.begin(), operations_.end(),
+                     [&](const Operation& o) { return o.id == id; });
+}
+
+Result<> Keeper::start(Client& client, const Request& request) {
+  Container* c = table_.find(text(request.id));
+  const bool at_once =
+      c && c->state() == State::kCreated && !busy(text(request.id)) &&
+      release_by_fifo(std::string(text(c->record.state_folder)), std::string(text(request.id)));
+  if (!at_once) return run_runtime(client, request, Type::kStart);
+  reply(client.serial, request.header.request, table_.started(*c));
+  return Unit{};
+}
+
 Result<> Keeper::run_runtime(Client& client, const Request& request, Type type) {
   Container* c = table_.find(text(request.id));
-  const bool busy = std::any_of(operations_.begin(), operations_.end(),
-                                [&](const Operation& o) { return o.id == text(request.id); });
-  if (busy)
+  if (busy(text(request.id)))
     return Error(Code::kConflict, "another command for this container is running; try again");
   if (!c && type == Type::kRemove) {
     reply(client.serial, request.header.request, Unit{});
@@ -179,6 +192,7 @@ Result<> Keeper::run_runtime(Client& client, const Request& request, Type type) 
   what.argv.emplace_back(type == Type::kStart ? "start" : "delete");
   if (type == Type::kRemove) what.argv.emplace_back("--force");
   what.argv.emplace_back(text(request.id));
+  what.program_fd = programs_.of(what.argv[0]);
   what.log_file = runtime_log(bundle);
   what.legacy_cgroups = c->record.flags & kLegacyCgroups;
   ::unlink(what.log_file.c_str());

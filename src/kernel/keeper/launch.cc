@@ -115,12 +115,16 @@ int lifted(int fd) {
   const int out = lifted(what.stdout_fd);
   const int err = lifted(what.stderr_fd);
   give_fd(in, 0), give_fd(out, 1), give_fd(err, 2);
-  ::syscall(SYS_close_range, 3u, ~0u, 0u);
+  // At execve, not now: the program may be among them.
+  ::syscall(SYS_close_range, 3u, ~0u, unsigned(1u << 2));  // CLOSE_RANGE_CLOEXEC
   std::vector<char*> argv;
   for (const std::string& a : what.argv) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
   static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   char* const environment[] = {path, nullptr};
+  if (what.program_fd >= 0) {
+    ::syscall(SYS_execveat, what.program_fd, "", argv.data(), environment, AT_EMPTY_PATH);
+  }
   ::execve(argv[0], argv.data(), environment);
   fail(what.log_file, what.argv[0] + ": " + std::strerror(errno));
 }

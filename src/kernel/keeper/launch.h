@@ -11,6 +11,7 @@ namespace atl::keeper {
 
 struct Launch {
   std::vector<std::string> argv;  // argv[0] is the absolute path
+  int program_fd = -1;            // its sealed copy, executed instead of the path
   std::string log_file;           // the child appends why it could not exec; may be empty
   bool legacy_cgroups = false;    // hide /sys/fs/cgroup/unified: crun 1.8 refuses hybrid layouts
   int stdin_fd = -1;              // -1: /dev/null
