@@ -1,6 +1,11 @@
 #include "oci/catalog.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <filesystem>
 
 #include "base/io/files.h"
 #include "base/text/json.h"
@@ -84,6 +89,7 @@ Result<Catalog> Catalog::load(std::string file) {
   if (!bytes && bytes.error().code() == Code::kNotFound) return catalog;
   if (!bytes) return std::move(bytes).error();
   TRY_OK(catalog.parse(*bytes));
+  catalog.load_holders();
   return catalog;
 }
 
@@ -97,7 +103,6 @@ Result<> Catalog::parse(std::string_view bytes) {
     images_[entry.image.id] = std::move(entry);
   }
   names_ = decode_map(json::object_at(*document, {"names"}));
-  holders_ = decode_map(json::object_at(*document, {"holders"}));
   return Unit{};
 }
 
@@ -107,8 +112,21 @@ Result<> Catalog::save() const {
   for (const auto& [id, entry] : images_) images.push_back(encode(entry));
   document["images"] = std::move(images);
   document["names"] = encode(names_);
-  document["holders"] = encode(holders_);
   return io::write_file_atomic(file_, json::serialize(document), 0600);
+}
+
+// "<holder>@<64 hex digits>".
+std::string Catalog::holder_file(const std::string& holder, const std::string& id) const {
+  return holders_folder() + "/" + holder + "@" + id.substr(id.find(':') + 1);
+}
+
+void Catalog::load_holders() {
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(holders_folder(), none)) {
+    const std::string name = entry.path().filename();
+    const size_t at = name.find('@');
+    if (at != std::string::npos) holders_[name.substr(0, at)] = "sha256:" + name.substr(at + 1);
+  }
 }
 
 template <class Change>
@@ -170,12 +188,15 @@ std::set<std::string> Catalog::layers() const {
   return out;
 }
 
+bool Catalog::leaves(const std::string& id) const {
+  const Entry* entry = by_id(id);
+  return entry && !entry->pinned && !held(id) &&
+         std::none_of(names_.begin(), names_.end(),
+                      [&](const auto& pair) { return pair.second == id; });
+}
+
 void Catalog::drop_unused() {
-  std::set<std::string> named;
-  for (const auto& [name, id] : names_) named.insert(id);
-  std::erase_if(images_, [&](const auto& pair) {
-    return !named.contains(pair.first) && !pair.second.pinned && !held(pair.first);
-  });
+  std::erase_if(images_, [&](const auto& pair) { return leaves(pair.first); });
 }
 
 Result<> Catalog::put(Image image, std::vector<std::string> names) {
@@ -201,27 +222,45 @@ Result<> Catalog::pin(const std::string& id, bool pinned) {
 }
 
 Result<> Catalog::hold(const std::string& holder, const std::string& id) {
-  if (const auto it = holders_.find(holder); it != holders_.end() && it->second == id)
-    return Unit{};
-  return change([&] { holders_[holder] = id; });
+  const auto it = holders_.find(holder);
+  if (it != holders_.end() && it->second == id) return Unit{};
+  if (holder.empty() || holder.find_first_of("/@") != std::string::npos)
+    return Error(Code::kInvalid, "an image cannot be held by \"" + holder + "\"");
+  const std::string file = holder_file(holder, id);
+  const auto make = [&file] { return ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600); };
+  io::UniqueFd fd(make());
+  if (!fd && errno == ENOENT) {
+    TRY_OK(io::make_folders(holders_folder(), 0700));
+    fd.reset(make());
+  }
+  if (!fd) return io::errno_error("hold an image: " + file, errno);
+  if (it != holders_.end()) ::unlink(holder_file(holder, it->second).c_str());
+  holders_[holder] = id;
+  return Unit{};
 }
 
 Result<> Catalog::release(const std::string& holder) {
-  if (!holders_.contains(holder)) return Unit{};
-  return change([&] {
-    holders_.erase(holder);
-    drop_unused();
-  });
+  const auto it = holders_.find(holder);
+  if (it == holders_.end()) return Unit{};
+  const std::string id = it->second;
+  ::unlink(holder_file(holder, id).c_str());
+  holders_.erase(it);
+  return leaves(id) ? change([&] { drop_unused(); }) : Result<>(Unit{});
 }
 
-Result<> Catalog::keep_only(const std::set<std::string>& holders) {
-  const bool all = std::all_of(holders_.begin(), holders_.end(),
-                               [&](const auto& pair) { return holders.contains(pair.first); });
-  if (all) return Unit{};
-  return change([&] {
-    std::erase_if(holders_, [&](const auto& pair) { return !holders.contains(pair.first); });
-    drop_unused();
-  });
+Result<> Catalog::keep_only(const std::set<std::string>& keep) {
+  bool any_leaves = false;
+  for (auto it = holders_.begin(); it != holders_.end();) {
+    if (keep.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    const std::string id = it->second;
+    ::unlink(holder_file(it->first, id).c_str());
+    it = holders_.erase(it);
+    any_leaves = any_leaves || leaves(id);
+  }
+  return any_leaves ? change([&] { drop_unused(); }) : Result<>(Unit{});
 }
 
 }  // namespace atl::oci

@@ -9,8 +9,10 @@
 
 namespace atl::oci {
 
-// What is on disk: images by id, names, holders. One JSON file, replaced atomically at each change
-// (docs/formats/images.md). Owned by the image store; one executor.
+// What is on disk: images by id, names, holders (docs/formats/images.md). Images and names are a
+// JSON file that is durable before a change returns. Holders are containers, which end with the
+// machine: each is an empty file whose name says it all, never synced, so that no start of a
+// container waits for the disk. Owned by the image store; one executor.
 class Catalog {
  public:
   struct Entry {
@@ -18,7 +20,8 @@ class Catalog {
     bool pinned = false;
   };
 
-  // An empty catalog where the file is missing; kInternal where it is damaged.
+  // An empty catalog where the file is missing; kInternal where it is damaged. Holders that cannot
+  // be read are none.
   static Result<Catalog> load(std::string file);
 
   const Entry* by_id(const std::string& id) const;
@@ -35,6 +38,7 @@ class Catalog {
   Result<> put(Image image, std::vector<std::string> names);
   Result<> remove_name(const std::string& name);
   Result<> pin(const std::string& id, bool pinned);
+  // kInvalid for a holder that is no file's name.
   Result<> hold(const std::string& holder, const std::string& id);
   Result<> release(const std::string& holder);
   Result<> keep_only(const std::set<std::string>& holders);
@@ -42,10 +46,15 @@ class Catalog {
  private:
   explicit Catalog(std::string file) : file_(std::move(file)) {}
   Result<> parse(std::string_view bytes);
+  std::string holders_folder() const { return file_ + ".holders"; }
+  std::string holder_file(const std::string& holder, const std::string& id) const;
+  void load_holders();
   Result<> save() const;
   template <class Change>
   Result<> change(Change change);
-  void drop_unused();  // images without a name that nobody holds
+  // Nobody names, holds or pins it.
+  bool leaves(const std::string& id) const;
+  void drop_unused();
 
   std::string file_;
   std::map<std::string, Entry> images_;         // by id

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/io/files.h"
+#include "base/io/quick_file.h"
 #include "base/observe/log.h"
 
 namespace atl::node {
@@ -24,6 +25,7 @@ Agent::Agent(AgentParts parts)
                events_,      parts_.actions, parts_.cgroups, parts_.offload, parts_.folder},
       registration_(parts_.client, parts_.seams, parts_.images, parts_.facts, parts_.trouble),
       tasks_(parts_.seams.executor) {
+  context_.run_folder = parts_.run_folder.empty() ? parts_.folder : parts_.run_folder;
   context_.node_name = parts_.facts.name;
   context_.cluster_domain = parts_.cluster_domain;
   context_.node_milli_cpu = parts_.facts.milli_cpu;
@@ -37,7 +39,7 @@ std::vector<std::unique_ptr<PodWorker>> Agent::read_pods() {
   std::vector<std::unique_ptr<PodWorker>> out;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(parts_.folder, error)) {
-    auto text = io::read_file((entry.path() / "pod.json").string());
+    auto text = io::read_replaced((entry.path() / "pod.json").string());
     auto document =
         text ? json::parse(*text) : Result<json::Value>(Error(Code::kNotFound, "no pod.json"));
     auto spec =
@@ -70,6 +72,7 @@ Task<> Agent::hand_out(std::vector<LiveContainer> containers) {
 
 Task<> Agent::recover() {
   CO_TRY_OK(io::make_folders(parts_.folder, 0711));
+  CO_TRY_OK(io::make_folders(context_.run_folder, 0711));
   CO_TRY(auto containers, co_await parts_.runtime.list());
   CO_TRY(auto held, co_await parts_.runtime.held());
   for (std::unique_ptr<PodWorker>& worker : read_pods())

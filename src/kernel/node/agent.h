@@ -23,7 +23,8 @@ struct AgentParts {
   ActionRunner& actions;
   const Cgroups* cgroups = nullptr;
   Offload offload;
-  std::string folder;  // <data>/agent/pods
+  std::string folder;      // <data>/agent/pods
+  std::string run_folder;  // <run>/pods, in memory; empty: the same as folder
   NodeFacts facts;
   std::string cluster_domain = "cluster.local";
   std::function<std::string()> trouble;  // of network and keeper

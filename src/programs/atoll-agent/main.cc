@@ -28,6 +28,7 @@
 #include "kernel/node/agent.h"
 #include "kernel/node/probe/action.h"
 #include "kernel/node/runtime/crun_runtime.h"
+#include "kernel/node/volumes/memory_folder.h"
 #include "oci/local_image_store.h"
 
 namespace {
@@ -97,6 +98,8 @@ class Program {
     node::AgentParts parts{seams(),          *client_,  *runtime_,  *images_,
                            network_->pods(), *actions_, &*cgroups_, node::Offload(&pool_)};
     parts.folder = layout_.agent_data() + "/pods";
+    parts.run_folder = layout_.run + "/pods";
+    CO_TRY_OK(node::make_memory_folder(parts.run_folder));
     parts.facts = node::read_node_facts(config_.get("NODE_NAME", "node"), host.node_address,
                                         config_.get("POD_CIDR"), layout_.data);
     parts.cluster_domain = config_.get("CLUSTER_DOMAIN", "cluster.local");
@@ -176,6 +179,7 @@ Result<> cleanup(const io::Layout& layout) {
   TRY_OK(cgroups.kill_all());
   TRY_OK(cgroups.remove_all());
   TRY_OK(network::Network::cleanup(layout));
+  TRY_OK(unmount_below(layout.run));
   return unmount_below(layout.agent_data());
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/text/base64.h"
 #include "base/text/quantity.h"
+#include "base/text/utf8.h"
 #include "kernel/node/pod/resources.h"
 
 namespace atl::node {
@@ -65,7 +66,9 @@ struct EnvironmentBuilder {
                      fmt::format("{} \"{}\" not found", secret ? "secret" : "configmap", name));
       }
       for (const auto& [key, value] : it->second) {
-        if (valid_variable(prefix + key)) out.set(prefix + key, value);
+        if (!valid_variable(prefix + key)) continue;
+        TRY_OK(check_text(value, secret, name, key));
+        out.set(prefix + key, value);
       }
     }
     return Unit{};
@@ -88,7 +91,18 @@ struct EnvironmentBuilder {
       return Error(Code::kInvalid, fmt::format("couldn't find key {} in {} {}/{}", key,
                                                secret ? "Secret" : "ConfigMap", pod.ns, name));
     }
+    TRY_OK(check_text(entry->second, secret, name, key));
     return std::optional<std::string>(entry->second);
+  }
+
+  // A variable ends at the first zero byte, and a runtime takes only text.
+  Result<> check_text(const std::string& value, bool secret, const std::string& name,
+                      const std::string& key) const {
+    if (value.find('\0') == std::string::npos && valid_utf8(value)) return Unit{};
+    return Error(Code::kInvalid,
+                 fmt::format("key {} in {} {}/{} holds bytes that no environment variable can "
+                             "hold: mount it as a volume",
+                             key, secret ? "Secret" : "ConfigMap", pod.ns, name));
   }
 
   Result<std::optional<std::string>> value_from(const json::Value& from) {
@@ -297,10 +311,11 @@ Result<Environment> build_environment(const json::Value& container, const PodSpe
   return std::move(builder.out);
 }
 
-std::map<std::string, std::string> decoded_data(const json::Value& object) {
+std::map<std::string, std::string> decoded_data(const json::Value& object, DataParts parts) {
   const bool secret = json::string_at(object, {"kind"}) == "Secret";
   std::map<std::string, std::string> out;
   for (const std::string_view field : {"data", "binaryData"}) {
+    if (field == "binaryData" && parts == DataParts::kText) break;
     for (const auto& [key, value] : json::object_at(object, {field})) {
       if (!value.is_string()) continue;
       const std::string_view text = value.get_string();

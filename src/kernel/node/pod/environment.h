@@ -71,7 +71,10 @@ Result<Environment> build_environment(const json::Value& container, const PodSpe
                                       const std::vector<std::string>& image_env,
                                       const Environment& services);
 
-// data (and binaryData) of a ConfigMap, or data of a Secret, decoded.
-std::map<std::string, std::string> decoded_data(const json::Value& object);
+// data of a ConfigMap or a Secret, decoded; kAll: binaryData of a ConfigMap too, which volumes hold
+// and variables do not.
+enum class DataParts : uint8_t { kText, kAll };
+std::map<std::string, std::string> decoded_data(const json::Value& object,
+                                                DataParts parts = DataParts::kAll);
 
 }  // namespace atl::node

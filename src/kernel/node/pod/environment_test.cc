@@ -61,7 +61,7 @@ TEST(Expand, KnowsReferencesAndEscapes) {
 TEST(BuildEnvironment, LayersAndReferences) {
   EnvironmentSources sources;
   sources.config_maps["cm"] = {{"x", "7"}, {"bad name", "no"}};
-  sources.secrets["sec"] = {{"pw", "hidden"}};
+  sources.secrets["sec"] = {{"pw", "hidden"}, {"raw", std::string("a\0b", 3)}};
   struct Row {
     const char* sentence;
     const char* container;
@@ -79,6 +79,10 @@ TEST(BuildEnvironment, LayersAndReferences) {
       {"a key of a secret",
        R"({"env":[{"name":"PW","valueFrom":{"secretKeyRef":{"name":"sec","key":"pw"}}}]})",
        "PATH=/bin;A=image;PW=hidden;"},
+      {"a key that is not text",
+       R"({"env":[{"name":"PW","valueFrom":{"secretKeyRef":{"name":"sec","key":"raw"}}}]})",
+       "error: key raw in Secret ns/sec holds bytes that no environment variable can hold: mount "
+       "it as a volume"},
       {"a missing object",
        R"({"env":[{"name":"PW","valueFrom":{"secretKeyRef":{"name":"no","key":"pw"}}}]})",
        "error: secret \"no\" not found"},
@@ -102,6 +106,13 @@ TEST(BuildEnvironment, LayersAndReferences) {
     SCOPED_TRACE(row.sentence);
     EXPECT_EQ(built(row.container, sources), row.want);
   }
+}
+
+TEST(DecodedData, BinaryDataIsForVolumes) {
+  const json::Value map =
+      container(R"({"kind":"ConfigMap","data":{"a":"1"},"binaryData":{"b":"AAE="}})");
+  EXPECT_EQ(decoded_data(map, DataParts::kText).size(), 1u);
+  EXPECT_EQ(decoded_data(map).at("b"), std::string("\0\1", 2));
 }
 
 TEST(FieldValue, KnowsTheDownwardApi) {

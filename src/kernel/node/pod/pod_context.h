@@ -30,7 +30,8 @@ struct PodContext {
   const Cgroups* cgroups = nullptr;  // null in simulation
   Offload offload;
 
-  std::string folder;  // <data>/agent/pods
+  std::string folder;      // <data>/agent/pods
+  std::string run_folder;  // <run>/pods, in memory: what no container may write and none outlives
   std::string node_name;
   std::string cluster_domain = "cluster.local";
   int64_t node_milli_cpu = 0;
@@ -38,9 +39,11 @@ struct PodContext {
   LogLimits log_limits;
   // Services of a namespace (and kubernetes of "default") for environment variables.
   std::function<std::vector<api::ObjectPtr>()> services;
+  MonoTime attach_expected{};  // when Cgroups::expect_attach was last begun, for any pod
 
   Timer& timer() const { return *seams.timer; }
   std::string pod_folder(const std::string& uid) const { return folder + "/" + uid; }
+  std::string pod_run_folder(const std::string& uid) const { return run_folder + "/" + uid; }
 };
 
 }  // namespace atl::node

@@ -53,6 +53,7 @@ void PodWorker::begin_run(const std::string& name, LiveContainer live) {
   auto run = std::make_shared<Run>(context_.seams.executor);
   run->id = live.id;
   run->bundle = bundle_of(name, c.attempt);
+  run->scratch = scratch_of(name, c.attempt);
   (void)io::make_folders(std::filesystem::path(log_of(name, c.attempt)).parent_path(), 0755);
   run->log = std::make_shared<ContainerLog>(log_of(name, c.attempt), context_.timer(),
                                             context_.log_limits);
@@ -285,9 +286,10 @@ Async<void> PodWorker::after_exit(std::string name, RunPtr run) {
     if (!slept) co_return;
   }
   (void)co_await context_.images.release(run->id);
-  co_await context_.offload.run([bundle = run->bundle] {
+  co_await context_.offload.run([bundle = run->bundle, scratch = run->scratch] {
     std::error_code ignored;
     std::filesystem::remove_all(bundle, ignored);
+    std::filesystem::remove_all(scratch, ignored);
     return 0;
   });
   run->cleaned = true;
@@ -303,8 +305,7 @@ Async<void> PodWorker::after_exit(std::string name, RunPtr run) {
 
 std::string PodWorker::termination_message(const std::string& name, const ContainerState& c) const {
   const ContainerSpec& spec = *spec_->find(name);
-  const std::string bundle = bundle_of(name, c.attempt);
-  auto text = io::read_file(bundle + "/termination-log", 1 << 20);
+  auto text = io::read_file(scratch_of(name, c.attempt) + "/termination-log", 1 << 20);
   if (text && !text->empty()) return text->substr(0, kMessageMax);
   const bool from_log =
       json::string_at(spec.doc, {"terminationMessagePolicy"}) == "FallbackToLogsOnError";

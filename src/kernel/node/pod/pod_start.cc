@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/io/files.h"
+#include "base/io/quick_file.h"
 #include "base/observe/log.h"
 #include "kernel/node/pod/pod_files.h"
 #include "kernel/node/pod/pod_worker.h"
@@ -51,14 +52,15 @@ std::vector<std::string> arguments_of(const json::Value& container, const oci::I
   return out;
 }
 
+// What a container's plan takes from the file system.
+struct PlanFiles {
+  std::vector<Mount> mounts;
+  UserDatabase users;
+};
+
 std::string read_or_empty(const std::string& path) {
   auto text = io::read_file(path, 1 << 20);
   return text ? *std::move(text) : std::string();
-}
-
-Result<> write_file(const std::string& path, const std::string& text, uint32_t mode) {
-  TRY_OK(io::write_file_atomic(path, text, mode));
-  return Unit{};
 }
 
 }  // namespace
@@ -140,11 +142,13 @@ Task<> PodWorker::launch(std::string name, ContainerPlan plan, std::vector<std::
   CreateRequest request;
   request.id = id_of(name, attempt);
   request.bundle = bundle_of(name, attempt);
+  request.scratch = scratch_of(name, attempt);
   request.lower_dirs = std::move(layers);
   request.netns = spec_->host_network ? std::string() : spec_->uid;
   request.terminal = plan.terminal;
   request.with_stdin = json::bool_at(spec.doc, {"stdin"}) && !plan.terminal;
   request.spec = oci_spec(plan);
+  expect_attach();
   const std::string id = request.id;
   auto made = co_await context_.runtime.create(std::move(request));
   if (!made) {
@@ -267,15 +271,15 @@ Task<oci::Image> PodWorker::pull(ContainerSpec spec) {
 }
 
 Task<EnvironmentSources> PodWorker::fetch(std::vector<std::string> config_maps,
-                                          std::vector<std::string> secrets, bool required) {
+                                          std::vector<std::string> secrets, DataParts parts) {
   EnvironmentSources out;
   for (const bool secret : {false, true}) {
     for (const std::string& name : secret ? secrets : config_maps) {
       auto object =
           co_await context_.client.get(secret ? kSecrets : kConfigMaps, {spec_->ns, name});
       if (object) {
-        (secret ? out.secrets : out.config_maps)[name] = decoded_data((*object)->parse());
-      } else if (object.error().code() != Code::kNotFound && required) {
+        (secret ? out.secrets : out.config_maps)[name] = decoded_data((*object)->parse(), parts);
+      } else if (object.error().code() != Code::kNotFound) {
         co_return std::move(object).error().during(
             fmt::format("{} \"{}\"", secret ? "secret" : "configmap", name));
       }
@@ -290,7 +294,7 @@ Task<> PodWorker::set_up_volumes() {
   volumes_busy_ = true;
   const VolumeNeeds needs = volume_needs(*spec_);
   Result<> outcome = Unit{};
-  auto data = co_await fetch(needs.config_maps, needs.secrets, true);
+  auto data = co_await fetch(needs.config_maps, needs.secrets, DataParts::kAll);
   if (data) {
     volume_objects_.data = *std::move(data);
   } else {
@@ -354,7 +358,7 @@ Async<void> PodWorker::refresh_volumes() {
 }
 
 Result<std::vector<Mount>> PodWorker::file_mounts(const json::Value& container,
-                                                  const std::string& bundle,
+                                                  const std::string& folder,
                                                   const Environment& env) {
   TRY(std::vector<Mount> mounts, volumes_.mounts_of(*spec_, container, env));
   const auto taken = [&](std::string_view path) {
@@ -370,16 +374,28 @@ Result<std::vector<Mount>> PodWorker::file_mounts(const json::Value& container,
       {"/etc/hostname", "hostname", hostname_of(*spec_) + "\n"},
   };
   for (const auto& [target, name, text] : files) {
-    const std::string path = bundle + "/" + name;
-    TRY_OK(write_file(path, text, 0644));
+    const std::string path = folder + "/" + name;
+    TRY_OK(io::write_quickly(path, text, 0644));
     if (!taken(target)) mounts.push_back({target, "bind", path, {"rbind", "rprivate", "rw"}});
   }
   const std::string message(
       json::string_at(container, {"terminationMessagePath"}, "/dev/termination-log"));
-  TRY_OK(write_file(bundle + "/termination-log", "", 0666));
+  TRY_OK(io::write_quickly(folder + "/termination-log", "", 0666));
   if (!taken(message))
-    mounts.push_back({message, "bind", bundle + "/termination-log", {"rbind", "rprivate", "rw"}});
+    mounts.push_back({message, "bind", folder + "/termination-log", {"rbind", "rprivate", "rw"}});
   return mounts;
+}
+
+// On the pool. `cwd` is made where it is not empty.
+Result<std::vector<Mount>> PodWorker::make_files(const ContainerSpec& spec, int attempt,
+                                                 const Environment& env, const std::string& cwd) {
+  const std::string scratch = scratch_of(spec.name, attempt);
+  TRY_OK(io::make_folders(bundle_of(spec.name, attempt), 0755));
+  TRY_OK(io::make_folders(scratch + "/upper", 0755));
+  TRY_OK(io::make_folders(scratch + "/work", 0700));
+  TRY_OK(io::make_folders(std::filesystem::path(log_of(spec.name, attempt)).parent_path(), 0755));
+  if (!cwd.empty()) TRY_OK(io::make_folders(scratch + "/upper/" + cwd, 0755));
+  return file_mounts(spec.doc, scratch, env);
 }
 
 Task<ContainerPlan> PodWorker::make_plan(ContainerSpec spec, oci::Image image,
@@ -388,14 +404,13 @@ Task<ContainerPlan> PodWorker::make_plan(ContainerSpec spec, oci::Image image,
     co_return Error(Code::kInvalid, "shareProcessNamespace is not offered by this node");
   }
   const EnvironmentNeeds needs = needs_of(spec.doc);
-  CO_TRY(const EnvironmentSources sources, co_await fetch(needs.config_maps, needs.secrets, true));
+  CO_TRY(const EnvironmentSources sources,
+         co_await fetch(needs.config_maps, needs.secrets, DataParts::kText));
   Environment services;
   if (json::bool_at(spec_->doc, {"spec", "enableServiceLinks"}, true) && context_.services) {
     services = service_environment(context_.services(), spec_->ns);
   }
-  const UserDatabase users = co_await context_.offload.run([layers] { return users_in(layers); });
   ContainerPlan plan;
-  CO_TRY(plan.security, security_of(*spec_, spec.doc, image.config.user, users));
   std::vector<std::string> image_env = {std::string("PATH=") + kDefaultPath,
                                         "HOSTNAME=" + hostname_of(*spec_)};
   if (json::bool_at(spec.doc, {"tty"})) image_env.push_back("TERM=xterm");
@@ -415,23 +430,18 @@ Task<ContainerPlan> PodWorker::make_plan(ContainerSpec spec, oci::Image image,
   plan.host_pid = json::bool_at(spec_->doc, {"spec", "hostPID"});
   plan.host_ipc = json::bool_at(spec_->doc, {"spec", "hostIPC"});
   CO_TRY(plan.sysctls, safe_sysctls(*spec_));
-  const std::string bundle = bundle_of(spec.name, attempt);
-  if (!spec_->host_network) plan.netns = bundle + "/netns";
+  if (!spec_->host_network) plan.netns = bundle_of(spec.name, attempt) + "/netns";
   if (context_.cgroups)
     plan.cgroup = context_.cgroups->path(spec_->uid, fmt::format("{}_{}", spec.name, attempt));
-  const std::string log_folder = std::filesystem::path(log_of(spec.name, attempt)).parent_path();
-  const bool own_cwd = !folder_in(layers, plan.cwd);
-  auto mounts =
-      co_await context_.offload.run([this, bundle, log_folder, doc = spec.doc, env, own_cwd,
-                                     cwd = plan.cwd]() -> Result<std::vector<Mount>> {
-        TRY_OK(io::make_folders(bundle, 0755));
-        TRY_OK(io::make_folders(log_folder, 0755));
-        // A working folder that the image has not is made, as other engines do.
-        if (own_cwd) TRY_OK(io::make_folders(bundle + "/upper/" + cwd, 0755));
-        return file_mounts(doc, bundle, env);
-      });
-  if (!mounts) co_return std::move(mounts).error();
-  plan.mounts = *std::move(mounts);
+  auto files = co_await context_.offload.run([this, spec, attempt, env, layers,
+                                              cwd = plan.cwd]() -> Result<PlanFiles> {
+    // A working folder that the image has not is made, as other engines do.
+    TRY(auto mounts, make_files(spec, attempt, env, folder_in(layers, cwd) ? std::string() : cwd));
+    return PlanFiles{std::move(mounts), users_in(layers)};
+  });
+  if (!files) co_return std::move(files).error();
+  plan.mounts = std::move(files->mounts);
+  CO_TRY(plan.security, security_of(*spec_, spec.doc, image.config.user, files->users));
   co_return std::move(plan);
 }
 

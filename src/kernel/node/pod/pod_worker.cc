@@ -1,13 +1,12 @@
 #include "kernel/node/pod/pod_worker.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 
 #include "base/io/files.h"
+#include "base/io/quick_file.h"
 #include "base/observe/log.h"
 #include "kernel/node/pod/pod_status.h"
 #include "kernel/node/pod/resources.h"
@@ -21,16 +20,24 @@ constexpr Duration kGoneGrace = std::chrono::seconds(1);
 constexpr Duration kSafetyNet = std::chrono::minutes(5);
 constexpr Duration kApiRetry = std::chrono::seconds(1);
 constexpr Duration kDrainLimit = std::chrono::seconds(2);
+constexpr Duration kStatusSaved = std::chrono::seconds(1);
+constexpr Duration kAttachExpected = std::chrono::milliseconds(10);
+constexpr Duration kStartShown = std::chrono::milliseconds(100);
 constexpr Duration kNetworkRetryMost = std::chrono::seconds(30);
 const api::Gvr kPods{"", "v1", "pods"};
 
-// Survives the agent, not the machine: no fsync. The old file or the new, never half.
-void write_quick(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".new";
-  FILE* f = std::fopen(temporary.c_str(), "we");
-  if (!f) return;
-  const bool whole = std::fwrite(text.data(), 1, text.size(), f) == text.size();
-  if (std::fclose(f) == 0 && whole) std::rename(temporary.c_str(), path.c_str());
+bool same_but_for_status(const json::Value& a, const json::Value& b) {
+  for (const char* part : {"spec", "metadata"}) {
+    const json::Object& one = json::object_at(a, {part});
+    const json::Object& other = json::object_at(b, {part});
+    if (one.size() != other.size()) return false;
+    for (const auto& [key, value] : one) {
+      if (key == "resourceVersion" || key == "managedFields") continue;
+      const json::Value* same = other.if_contains(key);
+      if (!same || !json::equal(value, *same)) return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
@@ -38,7 +45,7 @@ void write_quick(const std::string& path, const std::string& text) {
 PodWorker::PodWorker(PodContext& context, PodSpecPtr spec)
     : context_(context),
       spec_(std::move(spec)),
-      volumes_(context.pod_folder(spec_->uid)),
+      volumes_(context.pod_folder(spec_->uid), context.pod_run_folder(spec_->uid)),
       last_written_(json::object_at(spec_->doc, {"status"})),
       tasks_(context.seams.executor) {
   const auto at = parse_rfc3339(json::string_at(spec_->doc, {"status", "startTime"}));
@@ -49,7 +56,7 @@ PodWorker::PodWorker(PodContext& context, PodSpecPtr spec)
 PodWorker::~PodWorker() = default;
 
 bool PodWorker::recover() {
-  auto text = io::read_file(folder() + "/state.json");
+  auto text = io::read_replaced(folder() + "/state.json");
   if (!text) return false;
   auto value = json::parse(*text);
   auto state = value ? pod_state_from(*value) : std::nullopt;
@@ -158,14 +165,26 @@ void PodWorker::remove_now() {
 }
 
 void PodWorker::note(api::EventLevel level, std::string reason, std::string message) {
+  notes_.push_back({level, std::move(reason), std::move(message)});
+  status_changed();
+}
+
+void PodWorker::tell_notes() {
+  if (notes_.empty()) return;
   auto object = api::Object::from_document(spec_->doc, Revision{});
-  if (object) context_.events.note(**object, level, std::move(reason), std::move(message));
+  for (Note& n : notes_) {
+    if (object) context_.events.note(**object, n.level, std::move(n.reason), std::move(n.message));
+  }
+  notes_.clear();
 }
 
 std::string PodWorker::id_of(const std::string& container, int attempt) const {
   return fmt::format("{}_{}_{}", spec_->uid, container, attempt);
 }
 std::string PodWorker::bundle_of(const std::string& container, int attempt) const {
+  return fmt::format("{}/containers/{}_{}", run_folder(), container, attempt);
+}
+std::string PodWorker::scratch_of(const std::string& container, int attempt) const {
   return fmt::format("{}/containers/{}_{}", folder(), container, attempt);
 }
 std::string PodWorker::log_of(const std::string& container, int attempt) const {
@@ -192,8 +211,24 @@ void PodWorker::save() {
   const std::string text = json::serialize(to_json(state_));
   if (text == last_saved_) return;
   if (last_saved_.empty()) (void)io::make_folders(folder(), 0755);
-  write_quick(folder() + "/state.json", text);
-  last_saved_ = text;
+  auto kept = io::replace_quickly(folder() + "/state.json", text, 0600);
+  if (!kept)
+    log::warn("a pod's state is not kept", {{"pod", spec_->key()}, {"error", kept.error()}});
+  if (kept) last_saved_ = text;
+}
+
+// Each status that we write comes back as a new object, of which the file needs the newest only.
+void PodWorker::save_spec() {
+  if (saved_spec_ == spec_) return;
+  const MonoTime now = context_.timer().monotonic();
+  if (saved_spec_ && same_but_for_status(saved_spec_->doc, spec_->doc)) {
+    if (spec_save_ == MonoTime{}) spec_save_ = now + kStatusSaved;
+    if (now < spec_save_) return;
+  }
+  spec_save_ = {};
+  auto kept = io::replace_quickly(folder() + "/pod.json", json::serialize(spec_->doc), 0600);
+  if (!kept) log::warn("a pod is not kept", {{"pod", spec_->key()}, {"error", kept.error()}});
+  saved_spec_ = spec_;
 }
 
 Async<void> PodWorker::loop() {
@@ -207,14 +242,15 @@ Async<void> PodWorker::loop() {
     if (plan.look_again) wait = std::min<Duration>(wait, *plan.look_again - context_.timer().now());
     if (plan.needs_network)
       wait = std::min<Duration>(wait, network_retry_ - context_.timer().now());
+    if (spec_save_ != MonoTime{})
+      wait = std::min<Duration>(wait, spec_save_ - context_.timer().monotonic());
     if (!poked_ && wait > Duration::zero()) co_await news_.wait_for(context_.timer(), wait);
   }
   if (finished_ && on_finished_) on_finished_();
 }
 
 Async<void> PodWorker::step() {
-  if (saved_spec_ != spec_) write_quick(folder() + "/pod.json", json::serialize(spec_->doc));
-  saved_spec_ = spec_;
+  save_spec();
   restart_changed();
   PodPlan plan = plan_pod(*spec_, state_, context_.timer().now());
   if (plan.fail_deadline) {
@@ -224,6 +260,7 @@ Async<void> PodWorker::step() {
     plan = plan_pod(*spec_, state_, context_.timer().now());
   }
   if (plan.needs_network && network_retry_ <= context_.timer().now()) {
+    prepare_start();
     auto ready = co_await set_up_network();
     if (!ready) {
       ++network_failures_;
@@ -315,6 +352,25 @@ void PodWorker::restart_changed() {
   }
 }
 
+// What a start needs besides the network, at the same time as it. What fails here is tried again,
+// and told, when the containers' turn comes.
+void PodWorker::prepare_start() {
+  tasks_.spawn("prepare volumes", [this]() -> Async<void> { (void)co_await set_up_volumes(); });
+  expect_attach();
+}
+
+void PodWorker::expect_attach() {
+  const MonoTime now = context_.timer().monotonic();
+  if (!context_.cgroups || now - context_.attach_expected < kAttachExpected) return;
+  context_.attach_expected = now;
+  tasks_.spawn("prepare cgroups", [this]() -> Async<void> {
+    co_await context_.offload.run([cgroups = context_.cgroups] {
+      cgroups->expect_attach();
+      return 0;
+    });
+  });
+}
+
 Task<> PodWorker::set_up_network() {
   if (spec_->host_network) {
     state_.network_ready = true;
@@ -325,7 +381,6 @@ Task<> PodWorker::set_up_network() {
   state_.ip = attachment.ip;
   state_.network_ready = true;
   network_failures_ = 0;
-  save();
   co_return Unit{};
 }
 
@@ -335,6 +390,10 @@ bool PodWorker::cleaning() const {
 }
 
 Async<void> PodWorker::tear_down() {
+  while (volumes_busy_) {
+    const bool woken = co_await volumes_done_.wait();
+    if (!woken) co_return;
+  }
   if (!spec_->host_network) {
     (void)co_await context_.network.detach(spec_->uid);
     (void)co_await context_.runtime.drop(spec_->uid);
@@ -383,8 +442,16 @@ Task<> PodWorker::write_status() {
 }
 
 void PodWorker::status_changed() {
+  if (!status_due_) status_due_since_ = context_.timer().monotonic();
   status_due_ = true;
   status_news_.notify();
+}
+
+bool PodWorker::starting() const {
+  return std::any_of(state_.containers.begin(), state_.containers.end(), [](const auto& entry) {
+    const ContainerState& c = entry.second;
+    return (c.phase == Phase::kStarting || c.phase == Phase::kPulling) && c.waiting_reason.empty();
+  });
 }
 
 Async<void> PodWorker::report() {
@@ -393,10 +460,17 @@ Async<void> PodWorker::report() {
       co_await status_news_.wait();
       continue;
     }
+    // A start that goes well takes milliseconds: what it passes through is worth no write.
+    const Duration left = status_due_since_ + kStartShown - context_.timer().monotonic();
+    if (left > Duration::zero() && starting()) {
+      co_await status_news_.wait_for(context_.timer(), left);
+      continue;
+    }
     status_due_ = false;
     reporting_ = true;
     auto written = co_await write_status();
     reporting_ = false;
+    tell_notes();
     // The patch was made against what the server had before: look at what it has now.
     if (std::exchange(told_while_reporting_, false)) status_due_ = true;
     if (!written) {
@@ -422,9 +496,11 @@ Task<> PodWorker::delete_from_api() {
 }
 
 Async<void> PodWorker::forget() {
-  co_await context_.offload.run([path = folder()] {
+  tell_notes();
+  co_await context_.offload.run([path = folder(), run = run_folder()] {
     std::error_code ignored;
     std::filesystem::remove_all(path, ignored);
+    std::filesystem::remove_all(run, ignored);
     return 0;
   });
   finished_ = true;

@@ -8,6 +8,7 @@
 
 #include "base/async/event.h"
 #include "base/async/task_group.h"
+#include "kernel/node/pod/container_run.h"
 #include "kernel/node/pod/pod_context.h"
 #include "kernel/node/pod/pod_plan.h"
 #include "kernel/node/probe/prober.h"
@@ -79,24 +80,7 @@ class PodWorker {
   void close_stdin(const std::string& container);
 
  private:
-  // What lives with one run of a container and is not kept on disk.
-  struct Run {
-    explicit Run(const Executor& executor) : tasks(executor) {}
-    std::string id;
-    std::string bundle;
-    ContainerLogPtr log;
-    io::UniqueFd stdin_pipe, terminal;
-    json::Value process;  // of its OCI spec
-    json::Value container;
-    std::string pod_ip;
-    int pumps = 0;
-    Event changed;  // exited, or a pump ended
-    bool exited = false;
-    bool cleaned = false;                // runtime, image and files have let go of it
-    std::optional<Duration> kill_grace;  // of the probe that condemned it
-    TaskGroup tasks;                     // pumps and probes
-    int stop_signal = 15;
-  };
+  using Run = ContainerRun;
   using RunPtr = std::shared_ptr<Run>;
 
   // pod_worker.cc: the loop
@@ -111,12 +95,18 @@ class PodWorker {
   Async<void> report();
   Task<> write_status();
   void status_changed();
+  bool starting() const;
   Task<> delete_from_api();
   Task<> set_up_network();
+  void prepare_start();
+  void expect_attach();
   Async<void> forget();
   void fail_pod(std::string reason, std::string message);
   void save();
+  void save_spec();
+  // Told once the status that belongs to it is written: the status is what others wait for.
   void note(api::EventLevel level, std::string reason, std::string message);
+  void tell_notes();
 
   // pod_start.cc: from nothing to a running container
   Async<void> start_container(std::string name);
@@ -124,13 +114,15 @@ class PodWorker {
   Task<oci::Image> pull(ContainerSpec spec);
   Task<std::vector<oci::Credentials>> pull_credentials();
   Task<EnvironmentSources> fetch(std::vector<std::string> config_maps,
-                                 std::vector<std::string> secrets, bool required);
+                                 std::vector<std::string> secrets, DataParts parts);
   Task<> set_up_volumes();
   Task<ContainerPlan> make_plan(ContainerSpec spec, oci::Image image,
                                 std::vector<std::string> layers, int attempt);
   Task<> launch(std::string name, ContainerPlan plan, std::vector<std::string> layers);
   Result<std::vector<Mount>> file_mounts(const json::Value& container, const std::string& folder,
                                          const Environment& env);
+  Result<std::vector<Mount>> make_files(const ContainerSpec& spec, int attempt,
+                                        const Environment& env, const std::string& cwd);
   void wait_with(const std::string& name, std::string reason, std::string message, Duration pause);
   void pull_failed(const std::string& name, const std::string& image, const Error& error);
   void start_failed(const std::string& name, const Error& error);
@@ -152,7 +144,10 @@ class PodWorker {
   std::string termination_message(const std::string& name, const ContainerState& c) const;
 
   std::string folder() const { return context_.pod_folder(spec_->uid); }
+  std::string run_folder() const { return context_.pod_run_folder(spec_->uid); }
+  // Of one run: what the runtime is told, in memory; what the container may write, on disk.
   std::string bundle_of(const std::string& container, int attempt) const;
+  std::string scratch_of(const std::string& container, int attempt) const;
   std::string log_of(const std::string& container, int attempt) const;
   std::string id_of(const std::string& container, int attempt) const;
   RunPtr run_of(const std::string& container) const;
@@ -177,9 +172,17 @@ class PodWorker {
   bool poked_ = true;
   std::string last_saved_;
   PodSpecPtr saved_spec_;
+  MonoTime spec_save_{};      // when a status that is all that changed is saved
   json::Value last_written_;  // status, as the server has it
   Revision written_revision_;
+  struct Note {
+    api::EventLevel level;
+    std::string reason;
+    std::string message;
+  };
+  std::vector<Note> notes_;
   bool status_due_ = false;
+  MonoTime status_due_since_{};
   bool reporting_ = false;
   bool told_while_reporting_ = false;
   Event status_news_;  // due, or written

@@ -178,6 +178,18 @@ Result<> Cgroups::kill_all() const {
   return Error(Code::kUnavailable, "processes in the cgroups of " + instance_ + " do not end");
 }
 
+// /proc/self/cgroup: "7:pids:/path" for v1, "0::/path" for v2.
+void Cgroups::expect_attach() const {
+  const bool unified = layout_ == Layout::kUnified;
+  const std::string lines = "\n" + read("/proc/self/cgroup");
+  const std::string key = unified ? "\n0::" : ":pids:";
+  const size_t at = lines.find(key);
+  if (at == std::string::npos) return;
+  const size_t from = at + key.size();
+  const std::string own = lines.substr(from, lines.find('\n', from) - from);
+  write(folder("pids", own == "/" ? "" : own) + "/cgroup.procs", "0");
+}
+
 uint64_t Cgroups::oom_kills(const std::string& path) const {
   if (layout_ == Layout::kUnified)
     return keyed(mount_ + path + "/memory.events", "oom_kill").value_or(0);

@@ -40,6 +40,12 @@ class Cgroups {
   Result<> kill_all() const;
   Result<> remove_all() const;
 
+  // The first process to be moved into a group waits until the kernel has seen every CPU pass by
+  // (10 ms or more); those that follow within the same time do not. This is such a move, of the
+  // caller's process to where it is: begun when a container is about to be made, it has the wait
+  // over with when the container's turn comes. Waits itself.
+  void expect_attach() const;
+
   // How often the kernel killed for want of memory there; 0 where it cannot tell.
   uint64_t oom_kills(const std::string& path) const;
   Result<CgroupUsage> usage(const std::string& path) const;

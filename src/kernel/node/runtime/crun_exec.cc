@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/io/files.h"
+#include "base/io/quick_file.h"
 #include "kernel/node/runtime/child_process.h"
 
 namespace atl::node {
@@ -42,7 +43,7 @@ class CrunExec final : public ExecSession {
   }
 
   Result<> start(const Executor& executor, const ExecRequest& request) {
-    TRY_OK(io::write_file_atomic(command_.files + ".json", json::serialize(request.process), 0600));
+    TRY_OK(io::write_quickly(command_.files + ".json", json::serialize(request.process), 0600));
     ChildOptions options;
     options.argv = command_.prefix;
     for (const std::string& word :

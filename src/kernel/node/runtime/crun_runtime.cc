@@ -5,13 +5,19 @@
 #include <csignal>
 
 #include "base/io/files.h"
+#include "base/io/quick_file.h"
+#include "base/observe/log.h"
+#include "base/text/base64.h"
 #include "kernel/node/runtime/crun_exec.h"
+#include "kernel/node/runtime/seccomp_filter.h"
 
 namespace atl::node {
 namespace {
 
 constexpr int kSignalBase = 128;
 constexpr int kUnknownCode = 255;
+constexpr size_t kFiltersMax = 64;  // profiles differ by capabilities only
+constexpr const char* kCompiledSeccomp = "run.oci.seccomp_bpf_data";
 
 WallTime wall(int64_t ns) {
   return WallTime(std::chrono::nanoseconds(ns));
@@ -72,7 +78,26 @@ Task<std::vector<LiveContainer>> CrunRuntime::list() {
   co_return std::move(out);
 }
 
+void CrunRuntime::compile_seccomp_of(json::Value& spec) {
+  const json::Value* profile = json::find(spec, {"linux", "seccomp"});
+  if (!profile) return;
+  std::string text = json::serialize(*profile);
+  auto it = filters_.find(text);
+  if (it == filters_.end()) {
+    auto program = compile_seccomp(*profile);
+    if (!program) {
+      log::warn("seccomp is left to crun", {{"error", program.error()}});
+      return;
+    }
+    if (filters_.size() >= kFiltersMax) filters_.clear();
+    it = filters_.emplace(std::move(text), base64_encode(*program)).first;
+  }
+  json::set(spec, {"annotations", kCompiledSeccomp}, json::Value(it->second));
+  spec.as_object()["linux"].as_object().erase("seccomp");
+}
+
 Task<LiveContainer> CrunRuntime::create(CreateRequest request) {
+  compile_seccomp_of(request.spec);
   const std::string& bundle = request.bundle;
   keeper::CreateArguments a;
   a.id = request.id;
@@ -83,13 +108,11 @@ Task<LiveContainer> CrunRuntime::create(CreateRequest request) {
   a.bundle = bundle;
   a.netns_key = request.netns;
   a.overlay_target = bundle + "/rootfs";
-  a.overlay_upper = bundle + "/upper";
-  a.overlay_work = bundle + "/work";
+  a.overlay_upper = request.scratch + "/upper";
+  a.overlay_work = request.scratch + "/work";
   a.overlay_lowers = request.lower_dirs;
   CO_TRY_OK(io::make_folders(a.overlay_target, 0755));
-  CO_TRY_OK(io::make_folders(a.overlay_upper, 0755));
-  CO_TRY_OK(io::make_folders(a.overlay_work, 0700));
-  CO_TRY_OK(io::write_file_atomic(bundle + "/config.json", json::serialize(request.spec), 0600));
+  CO_TRY_OK(io::write_quickly(bundle + "/config.json", json::serialize(request.spec), 0600));
   CO_TRY(keeper::ContainerView view, co_await link_.create(std::move(a)));
   co_return live(std::move(view));
 }

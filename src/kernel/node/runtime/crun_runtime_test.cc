@@ -70,10 +70,12 @@ class CrunRuntimeTest : public keeper::KeeperFixture {
     CreateRequest r;
     r.id = "uid_c_0";
     r.bundle = folder_ + "/b";
+    r.scratch = folder_ + "/s";
     r.spec = oci_spec(p);
     r.lower_dirs = {rootfs()};
     r.terminal = p.terminal;
-    EXPECT_TRUE(io::make_folders(r.bundle, 0755));
+    for (const std::string& f : {r.bundle, r.scratch + "/upper", r.scratch + "/work"})
+      EXPECT_TRUE(io::make_folders(f, 0755));
     return r;
   }
   Task<ExitStatus> exit_of(std::string id) {

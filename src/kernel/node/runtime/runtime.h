@@ -35,7 +35,8 @@ struct LiveContainer {
 // What to make of an OCI spec. The root filesystem is an overlay of the image's layers.
 struct CreateRequest {
   std::string id;                       // at most 127 characters, unique on the node
-  std::string bundle;                   // folder of this container; exists
+  std::string bundle;                   // folder for the runtime's files; exists
+  std::string scratch;                  // with folders upper and work: what the container writes
   json::Value spec;                     // config.json
   std::vector<std::string> lower_dirs;  // top first
   std::string netns;  // key of a held namespace, bound to <bundle>/netns; may be empty

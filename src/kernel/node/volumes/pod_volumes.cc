@@ -66,6 +66,18 @@ std::string propagation(const json::Value& mount) {
   return mode == "HostToContainer" ? "rslave" : "rprivate";
 }
 
+// What the API wrote is for reading, whatever the mount says.
+bool read_only(const PodSpec& pod, const json::Value& mount) {
+  if (json::bool_at(mount, {"readOnly"})) return true;
+  for (const json::Value& volume : json::array_at(pod.doc, {"spec", "volumes"})) {
+    if (json::string_at(volume, {"name"}) != json::string_at(mount, {"name"})) continue;
+    for (const char* source : {"configMap", "secret", "projected", "downwardAPI"}) {
+      if (json::find(volume, {source})) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<> PodVolumes::set_up(const PodSpec& pod, const PodFacts& facts,
@@ -89,7 +101,7 @@ Result<> PodVolumes::make(const json::Value& volume, const PodSpec& pod, const P
   const std::string name(json::string_at(volume, {"name"}));
   if (written_by_node(volume)) {
     TRY(const VolumeFiles files, volume_files(volume, pod, facts, objects));
-    TRY(const bool changed, write_folder(path_of(name), files, group));
+    TRY(const bool changed, write_folder(memory_ + "/volumes/" + name, files, group));
     (void)changed;
     return Unit{};
   }
@@ -148,7 +160,7 @@ Result<std::string> PodVolumes::source_of(const PodSpec& pod, const std::string&
     if (json::string_at(volume, {"name"}) != name) continue;
     if (json::find(volume, {"hostPath"}))
       return std::string(json::string_at(volume, {"hostPath", "path"}));
-    return path_of(name);
+    return written_by_node(volume) ? memory_ + "/volumes/" + name : path_of(name);
   }
   return Error(Code::kInvalid, "volumeMounts names a volume that the pod has not: " + name);
 }
@@ -198,45 +210,45 @@ Result<std::vector<Mount>> PodVolumes::mounts_of(const PodSpec& pod, const json:
       TRY(source, bind_sub_path(source, sub_path, name, index));
     }
     ++index;
-    out.push_back(
-        {std::string(json::string_at(mount, {"mountPath"})),
-         "bind",
-         source,
-         {"rbind", propagation(mount), json::bool_at(mount, {"readOnly"}) ? "ro" : "rw"}});
+    out.push_back({std::string(json::string_at(mount, {"mountPath"})),
+                   "bind",
+                   source,
+                   {"rbind", propagation(mount), read_only(pod, mount) ? "ro" : "rw"}});
   }
   return out;
 }
 
 Result<> PodVolumes::tear_down() {
   Result<> outcome = Unit{};
-  std::error_code error;
-  for (const char* below : {"/subpaths", "/volumes"}) {
-    const std::string root = folder_ + below;
-    std::vector<std::string> paths;
-    for (auto it = fs::recursive_directory_iterator(root, error);
-         !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-      if (it.depth() > 1) {
-        it.disable_recursion_pending();
-      } else {
-        paths.push_back(it->path().string());
-      }
-    }
-    // Whatever is not mounted answers EINVAL. A mount that will not go must keep its files: nothing
-    // is removed then.
-    bool clean = true;
-    for (const std::string& path : paths) {
-      if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
-          errno != ENOENT) {
-        if (outcome) outcome = io::errno_error("unmount " + path, errno);
-        clean = false;
-      }
-    }
-    if (clean) fs::remove_all(root, error);
-    if (error && outcome)
-      outcome = Error(Code::kUnavailable, "remove " + root + ": " + error.message());
-    error.clear();
+  for (const std::string& root :
+       {folder_ + "/subpaths", folder_ + "/volumes", memory_ + "/volumes"}) {
+    if (auto gone = tear_down(root); !gone && outcome) outcome = std::move(gone);
   }
   return outcome;
+}
+
+Result<> PodVolumes::tear_down(const std::string& root) {
+  std::error_code error;
+  std::vector<std::string> paths;
+  for (auto it = fs::recursive_directory_iterator(root, error);
+       !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    if (it.depth() > 1) {
+      it.disable_recursion_pending();
+    } else {
+      paths.push_back(it->path().string());
+    }
+  }
+  // Whatever is not mounted answers EINVAL. A mount that will not go must keep its files: nothing
+  // is removed then.
+  for (const std::string& path : paths) {
+    if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
+        errno != ENOENT) {
+      return io::errno_error("unmount " + path, errno);
+    }
+  }
+  fs::remove_all(root, error);
+  if (error) return Error(Code::kUnavailable, "remove " + root + ": " + error.message());
+  return Unit{};
 }
 
 }  // namespace atl::node

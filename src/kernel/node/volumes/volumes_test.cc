@@ -22,7 +22,7 @@ class VolumesTest : public testing::Test {
     folder_ = ::mkdtemp(name);
   }
   void TearDown() override {
-    EXPECT_TRUE(PodVolumes(folder_).tear_down());
+    EXPECT_TRUE(PodVolumes(folder_, folder_ + "/memory").tear_down());
     fs::remove_all(folder_);
   }
   static PodSpecPtr pod(const std::string& spec) {
@@ -119,8 +119,8 @@ TEST_F(VolumesTest, MakesMountsAndTakesThemDown) {
   const auto p = pod(
       R"({"securityContext":{"fsGroup":1234},"volumes":[{"name":"data","emptyDir":{}},{"name":"up","downwardAPI":)"
       R"({"items":[{"path":"name","fieldRef":{"fieldPath":"metadata.name"}}]}}],)"
-      R"("containers":[{"name":"c","volumeMounts":[{"name":"data","mountPath":"/d"},{"name":"up","mountPath":"/u","readOnly":true}]}]})");
-  PodVolumes volumes(folder_);
+      R"("containers":[{"name":"c","volumeMounts":[{"name":"data","mountPath":"/d"},{"name":"up","mountPath":"/u"}]}]})");
+  PodVolumes volumes(folder_, folder_ + "/memory");
   ASSERT_TRUE(volumes.set_up(*p, {}, {}));
   ASSERT_TRUE(volumes.set_up(*p, {}, {})) << "again, as after a restart";
   struct stat about{};
@@ -130,16 +130,18 @@ TEST_F(VolumesTest, MakesMountsAndTakesThemDown) {
   ASSERT_TRUE(mounts);
   ASSERT_EQ(mounts->size(), 2u);
   EXPECT_EQ((*mounts)[0].source, folder_ + "/volumes/data");
-  EXPECT_THAT((*mounts)[1].options, testing::Contains("ro"));
-  EXPECT_EQ(read(folder_ + "/volumes/up/name"), "p");
+  EXPECT_THAT((*mounts)[0].options, testing::Contains("rw"));
+  EXPECT_THAT((*mounts)[1].options, testing::Contains("ro")) << "what the API wrote is for reading";
+  EXPECT_EQ(read(folder_ + "/memory/volumes/up/name"), "p");
   ASSERT_TRUE(volumes.tear_down());
   EXPECT_FALSE(fs::exists(folder_ + "/volumes"));
+  EXPECT_FALSE(fs::exists(folder_ + "/memory/volumes"));
 }
 
 TEST_F(VolumesTest, RefusesKindsItDoesNotOffer) {
   const auto p =
       pod(R"({"volumes":[{"name":"x","nfs":{"server":"s","path":"/"}}],"containers":[]})");
-  auto done = PodVolumes(folder_).set_up(*p, {}, {});
+  auto done = PodVolumes(folder_, folder_ + "/memory").set_up(*p, {}, {});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code(), Code::kMethodNotAllowed);
   EXPECT_THAT(done.error().message(), HasSubstr("volumes of type nfs are not offered"));
@@ -147,7 +149,7 @@ TEST_F(VolumesTest, RefusesKindsItDoesNotOffer) {
 
 TEST_F(VolumesTest, ChecksTheKindOfAHostPath) {
   const auto try_type = [&](const std::string& type, const std::string& path) {
-    return PodVolumes(folder_)
+    return PodVolumes(folder_, folder_ + "/memory")
         .set_up(*pod(R"({"volumes":[{"name":"h","hostPath":{"path":")" + path + R"(","type":")" +
                      type + R"("}}],"containers":[]})"),
                 {}, {})
@@ -167,7 +169,7 @@ TEST_F(VolumesTest, ASubPathStaysInsideItsVolume) {
         R"({"volumes":[{"name":"v","emptyDir":{}}],"containers":[{"name":"c","volumeMounts":[{"name":"v","mountPath":"/m",)" +
         mount + "}]}]}");
   };
-  PodVolumes volumes(folder_);
+  PodVolumes volumes(folder_, folder_ + "/memory");
   ASSERT_TRUE(volumes.set_up(*p(R"("subPath":"x")"), {}, {}));
   const std::string inside = folder_ + "/volumes/v";
   auto made = volumes.mounts_of(*p(R"("subPath":"new/deep")"),
