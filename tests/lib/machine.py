@@ -49,7 +49,7 @@ class Machine:
 
     @classmethod
     def copy(cls, folder):
-        """Writes go to memory, but for /var/lib: images need a file system of the disk."""
+        """Writes go to memory, but for /var/lib and /tmp: images need a file system of the disk."""
         machine = cls(folder)
         machine.upper = machine.folder / "upper"
         machine.upper.mkdir()
@@ -60,7 +60,13 @@ class Machine:
              f"lowerdir=/,upperdir={machine.upper}/upper,workdir={machine.upper}/work"])
         state = machine.folder / "state"
         state.mkdir()
-        machine.binds += [f"{state}=/var/lib", "/var/lib/dpkg=/var/lib/dpkg", f"{ROOT}={ROOT}"]
+        for part in ("dpkg", "apt", "pam", "ucf"):
+            if Path("/var/lib", part).exists():
+                run(["cp", "-a", f"/var/lib/{part}", str(state)])
+        temporary = machine.folder / "tmp"
+        temporary.mkdir()
+        temporary.chmod(0o1777)
+        machine.binds += [f"{state}=/var/lib", f"{temporary}=/tmp", f"{ROOT}={ROOT}"]
         return machine
 
     def boot(self, network="own"):
@@ -90,6 +96,11 @@ class Machine:
 
     def shell(self, script, **options):
         return self.run("bash", "-c", script, **options)
+
+    def start(self, *words, env=None, **options):
+        """A command that goes on, in a process group of its own."""
+        return subprocess.Popen(self.command(*words, env=env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, start_new_session=True, **options)
 
     def shutdown(self):
         if self.boots is None:

@@ -75,9 +75,12 @@ api_url() { echo "https://127.0.0.1:$(setting API_PORT)"; }
 api_ready() { curl -fsSk --noproxy '*' --max-time 2 "$(api_url)/readyz" >/dev/null 2>&1; }
 node_ready() { "$LIB/atoll" --kubeconfig "$DATA/pki/admin.kubeconfig" get nodes -o json 2>/dev/null | grep '"type": *"Ready"' >/dev/null; }
 
+gateway_ready() { curl -s --noproxy '*' -o /dev/null --max-time 2 "http://127.0.0.1:$(setting HTTP_PORT)/"; } # whatever it answers
+
 wait_until_ready() {
   wait_for 60 api_ready || not_ready server "the API did not become ready"
   wait_for 60 node_ready || not_ready agent "the node did not register"
+  wait_for 60 gateway_ready || not_ready haproxy "the gateway did not answer"
 }
 
 not_ready() { # PROGRAM WHAT
