@@ -100,6 +100,24 @@ TEST(StatefulSets, DefaultsAndFrozenFields) {
       0U);
 }
 
+TEST(StatefulSets, ClaimTemplatesAreVolumes) {
+  const auto mounting = [](const char* volume) {
+    json::Value set = doc(
+        workload(kSelector, kLabels,
+                 R"("serviceName":"s","volumeClaimTemplates":[{"metadata":{"name":"data"}}],)"));
+    json::Value& container =
+        set.at("spec").at("template").at("spec").at("containers").as_array().at(0);
+    json::set(container, {"volumeMounts"},
+              json::Array{json::Object{{"name", volume}, {"mountPath", "/d"}}});
+    return set;
+  };
+  TestWrite claimed(mounting("data"));
+  EXPECT_EQ(run(StatefulSetHook(), claimed), "");
+  TestWrite unknown(mounting("other"));
+  EXPECT_EQ(run(StatefulSetHook(), unknown),
+            "spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"other\"");
+}
+
 TEST(DaemonSets, RollOneByOne) {
   TestWrite made(doc(workload(kSelector, kLabels)));
   EXPECT_EQ(run(DaemonSetHook(), made), "");

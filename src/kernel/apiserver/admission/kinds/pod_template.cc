@@ -26,6 +26,25 @@ bool is_percent(std::string_view text) {
   return text.substr(0, text.size() - 1).find_first_not_of("0123456789") == std::string_view::npos;
 }
 
+// A StatefulSet's claim templates are volumes of its pods, and take the place of those of the
+// template.
+void add_claims_as_volumes(const json::Value& object, json::Value& spec) {
+  const json::Array& claims = json::array_at(object, {"spec", "volumeClaimTemplates"});
+  if (claims.empty()) return;
+  json::Array volumes = json::array_at(spec, {"volumes"});
+  for (const json::Value& claim : claims) {
+    const json::Value name(json::string_at(claim, {"metadata", "name"}));
+    const bool there = std::ranges::any_of(volumes, [&](const json::Value& volume) {
+      return json::string_at(volume, {"name"}) == std::string_view(name.as_string());
+    });
+    if (!there) {
+      volumes.push_back(json::Object{{"name", name},
+                                     {"persistentVolumeClaim", json::Object{{"claimName", name}}}});
+    }
+  }
+  json::set(spec, {"volumes"}, std::move(volumes));
+}
+
 }  // namespace
 
 void default_pod_template(json::Value& object, json::Path template_path) {
@@ -68,7 +87,8 @@ void check_immutable(const json::Value& object, const json::Value* old, std::str
 
 void check_pod_template(const json::Value& object, std::initializer_list<std::string_view> allowed,
                         api::Findings& out) {
-  const json::Value spec = json::object_at(object, {"spec", "template", "spec"});
+  json::Value spec = json::object_at(object, {"spec", "template", "spec"});
+  add_claims_as_volumes(object, spec);
   const std::string_view policy = json::string_at(spec, {"restartPolicy"}, "Always");
   const std::string path = "spec.template.spec.restartPolicy";
   if (std::ranges::find(allowed, policy) == allowed.end()) {
