@@ -1,5 +1,6 @@
 #include "kernel/keeper/launch.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -7,18 +8,26 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <string_view>
+#include <vector>
 
 #include "base/io/files.h"
 
 namespace atl::keeper {
 namespace {
 
-constexpr const char* kUnified = "/sys/fs/cgroup/unified";
+constexpr const char* kCgroups = "/sys/fs/cgroup";
+// What containers are given, and the freezer, which `crun exec` asks whether they are paused. Each
+// further hierarchy costs a group, a move and a mount at every start; that of cpuset even makes the
+// kernel build its scheduling domains anew.
+constexpr const char* kWanted[] = {"memory", "cpu", "cpuacct", "pids", "devices", "freezer"};
 
 Result<> config_string(int fs, const char* key, const std::string& value) {
   if (::fsconfig(fs, FSCONFIG_SET_STRING, key, value.c_str(), 0) < 0) {
@@ -88,6 +97,38 @@ Result<> prepare(const Launch& what) {
   return Unit{};
 }
 
+struct Hierarchy {
+  std::string name;  // "memory", "cpu,cpuacct"
+  io::UniqueFd mount;
+};
+
+bool wanted(std::string_view name) {
+  for (size_t at = 0; at <= name.size();) {
+    const size_t end = std::min(name.find(',', at), name.size());
+    for (const char* w : kWanted) {
+      if (name.substr(at, end - at) == w) return true;
+    }
+    at = end + 1;
+  }
+  return false;
+}
+
+Result<std::vector<Hierarchy>> wanted_hierarchies() {
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(kCgroups), &::closedir);
+  if (!folder) return io::errno_error(std::string("open ") + kCgroups, errno);
+  std::vector<Hierarchy> out;
+  while (const dirent* entry = ::readdir(folder.get())) {
+    // "cpu" may be a link to "cpu,cpuacct".
+    if (entry->d_type != DT_DIR || !wanted(entry->d_name)) continue;
+    io::UniqueFd copy(
+        ::open_tree(::dirfd(folder.get()), entry->d_name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+    if (!copy) return io::errno_error(std::string("copy the mount ") + entry->d_name, errno);
+    out.push_back({entry->d_name, std::move(copy)});
+  }
+  if (out.empty()) return Error(Code::kUnavailable, "there are no v1 cgroups to show");
+  return out;
+}
+
 void give_fd(int fd, int as) {
   const int source = fd >= 0 ? fd : ::open("/dev/null", O_RDWR | O_CLOEXEC);
   if (::dup2(source, as) < 0) ::_exit(126);
@@ -139,10 +180,20 @@ Result<> enter_private_mounts() {
   return Unit{};
 }
 
+// Copies of the mounts first: what lies over the folder hides the originals.
 Result<> enter_legacy_view() {
   TRY_OK(enter_private_mounts());
-  if (::umount2(kUnified, MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT) {
-    return io::errno_error(std::string("hide ") + kUnified, errno);
+  TRY(std::vector<Hierarchy> wanted, wanted_hierarchies());
+  if (::mount("cgroups", kCgroups, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=64k") <
+      0) {
+    return io::errno_error(std::string("cover ") + kCgroups, errno);
+  }
+  for (const Hierarchy& h : wanted) {
+    const std::string target = std::string(kCgroups) + "/" + h.name;
+    if (::mkdir(target.c_str(), 0755) < 0 ||
+        ::move_mount(h.mount.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) < 0) {
+      return io::errno_error("show " + target, errno);
+    }
   }
   return Unit{};
 }

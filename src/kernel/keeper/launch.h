@@ -13,7 +13,7 @@ struct Launch {
   std::vector<std::string> argv;  // argv[0] is the absolute path
   int program_fd = -1;            // its sealed copy, executed instead of the path
   std::string log_file;           // the child appends why it could not exec; may be empty
-  bool legacy_cgroups = false;    // hide /sys/fs/cgroup/unified: crun 1.8 refuses hybrid layouts
+  bool legacy_cgroups = false;    // enter_legacy_view() first
   int stdin_fd = -1;              // -1: /dev/null
   int stdout_fd = -1;             // -1: /dev/null
   int stderr_fd = -1;
@@ -24,9 +24,9 @@ struct Launch {
 // The child's pid. It has a session of its own, default signals and no other fds of the keeper.
 Result<int> launch(const Launch& what);
 
-// In the calling process: a private mount namespace in which only cgroup v1 is visible. Used by the
-// child above and by `atoll-keeper --legacy-cgroups COMMAND...`, which agents put before `crun
-// exec`.
+// In the calling process: a private mount namespace that shows, of the control groups, only the v1
+// hierarchies that containers are given (crun 1.8 refuses hybrid layouts). Used by the child above
+// and by `atoll-keeper --legacy-cgroups COMMAND...`, which agents put before `crun exec`.
 Result<> enter_legacy_view();
 Result<> enter_private_mounts();
 

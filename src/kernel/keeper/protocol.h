@@ -64,7 +64,7 @@ struct Reply {
 
 inline constexpr uint32_t kTerminal = 1;       // a pty; its master comes back
 inline constexpr uint32_t kStdin = 2;          // a pipe for stdin; else /dev/null
-inline constexpr uint32_t kLegacyCgroups = 4;  // run the runtime where only cgroup v1 is visible
+inline constexpr uint32_t kLegacyCgroups = 4;  // run the runtime in enter_legacy_view()
 
 // Followed by NUL-terminated strings, in this order: runtime, state folder, bundle, key of the held
 // network namespace (or empty), overlay target (or empty), upper, work, then the lower folders, top

@@ -26,6 +26,7 @@ Agent::Agent(AgentParts parts)
       registration_(parts_.client, parts_.seams, parts_.images, parts_.facts, parts_.trouble),
       tasks_(parts_.seams.executor) {
   context_.run_folder = parts_.run_folder.empty() ? parts_.folder : parts_.run_folder;
+  context_.base_layer = parts_.base_layer;
   context_.node_name = parts_.facts.name;
   context_.cluster_domain = parts_.cluster_domain;
   context_.node_milli_cpu = parts_.facts.milli_cpu;

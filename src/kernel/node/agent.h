@@ -25,6 +25,7 @@ struct AgentParts {
   Offload offload;
   std::string folder;      // <data>/agent/pods
   std::string run_folder;  // <run>/pods, in memory; empty: the same as folder
+  std::string base_layer;  // runtime/base_layer.h; empty: none
   NodeFacts facts;
   std::string cluster_domain = "cluster.local";
   std::function<std::string()> trouble;  // of network and keeper

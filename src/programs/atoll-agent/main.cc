@@ -27,6 +27,7 @@
 #include "kernel/network/network.h"
 #include "kernel/node/agent.h"
 #include "kernel/node/probe/action.h"
+#include "kernel/node/runtime/base_layer.h"
 #include "kernel/node/runtime/crun_runtime.h"
 #include "kernel/node/volumes/memory_folder.h"
 #include "oci/local_image_store.h"
@@ -100,6 +101,8 @@ class Program {
     parts.folder = layout_.agent_data() + "/pods";
     parts.run_folder = layout_.run + "/pods";
     CO_TRY_OK(node::make_memory_folder(parts.run_folder));
+    parts.base_layer = layout_.run + "/base";
+    CO_TRY_OK(node::make_base_layer(parts.base_layer));
     parts.facts = node::read_node_facts(config_.get("NODE_NAME", "node"), host.node_address,
                                         config_.get("POD_CIDR"), layout_.data);
     parts.cluster_domain = config_.get("CLUSTER_DOMAIN", "cluster.local");

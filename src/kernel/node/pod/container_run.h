@@ -24,6 +24,7 @@ struct ContainerRun {
   std::string pod_ip;
   int pumps = 0;
   Event changed;  // exited, or a pump ended
+  bool unstarted = false;  // created; the command has not begun
   bool exited = false;
   bool cleaned = false;                // runtime, image and files have let go of it
   std::optional<Duration> kill_grace;  // of the probe that condemned it

@@ -32,6 +32,7 @@ struct PodContext {
 
   std::string folder;      // <data>/agent/pods
   std::string run_folder;  // <run>/pods, in memory: what no container may write and none outlives
+  std::string base_layer;  // below every image (runtime/base_layer.h); may be empty
   std::string node_name;
   std::string cluster_domain = "cluster.local";
   int64_t node_milli_cpu = 0;

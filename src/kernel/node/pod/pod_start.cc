@@ -144,6 +144,7 @@ Task<> PodWorker::launch(std::string name, ContainerPlan plan, std::vector<std::
   request.bundle = bundle_of(name, attempt);
   request.scratch = scratch_of(name, attempt);
   request.lower_dirs = std::move(layers);
+  if (!context_.base_layer.empty()) request.lower_dirs.push_back(context_.base_layer);
   request.netns = spec_->host_network ? std::string() : spec_->uid;
   request.terminal = plan.terminal;
   request.with_stdin = json::bool_at(spec.doc, {"stdin"}) && !plan.terminal;
@@ -163,10 +164,12 @@ Task<> PodWorker::launch(std::string name, ContainerPlan plan, std::vector<std::
   // Pumps first: a short-lived container's output is read from the start.
   made->started = context_.timer().now();
   begin_run(name, *std::move(made));
+  const RunPtr run = run_of(name);
+  run->unstarted = true;
   if (!unwanted) started = co_await context_.runtime.start(id);
+  run->unstarted = false;
   if (!started) {
-    const RunPtr run = run_of(name);
-    if (run && run->id == id && !run->exited) {
+    if (run_of(name) == run && !run->exited) {
       run->exited = true;
       co_await after_exit(name, run);
       if (unwanted) {
@@ -178,8 +181,7 @@ Task<> PodWorker::launch(std::string name, ContainerPlan plan, std::vector<std::
     co_return started;
   }
   note(api::EventLevel::kNormal, "Started", "Started container " + name);
-  const RunPtr run = run_of(name);
-  if (!run || run->id != id || run->exited) co_return Unit{};
+  if (run_of(name) != run || run->exited) co_return Unit{};
   co_await post_start(name, run);
   co_return Unit{};
 }
@@ -431,8 +433,10 @@ Task<ContainerPlan> PodWorker::make_plan(ContainerSpec spec, oci::Image image,
   plan.host_ipc = json::bool_at(spec_->doc, {"spec", "hostIPC"});
   CO_TRY(plan.sysctls, safe_sysctls(*spec_));
   if (!spec_->host_network) plan.netns = bundle_of(spec.name, attempt) + "/netns";
-  if (context_.cgroups)
+  if (context_.cgroups) {
     plan.cgroup = context_.cgroups->path(spec_->uid, fmt::format("{}_{}", spec.name, attempt));
+    plan.cgroups = cgroup_mounts(context_.cgroups->views(plan.cgroup));
+  }
   auto files = co_await context_.offload.run([this, spec, attempt, env, layers,
                                               cwd = plan.cwd]() -> Result<PlanFiles> {
     // A working folder that the image has not is made, as other engines do.

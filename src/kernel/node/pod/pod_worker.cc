@@ -448,6 +448,9 @@ void PodWorker::status_changed() {
 }
 
 bool PodWorker::starting() const {
+  for (const auto& [name, run] : runs_) {
+    if (run->unstarted) return true;
+  }
   return std::any_of(state_.containers.begin(), state_.containers.end(), [](const auto& entry) {
     const ContainerState& c = entry.second;
     return (c.phase == Phase::kStarting || c.phase == Phase::kPulling) && c.waiting_reason.empty();

@@ -95,7 +95,6 @@ Result<Cgroups> Cgroups::open(std::string instance, std::string mount) {
     const std::string name = entry.path().filename();
     if (entry.is_symlink() || ::access((entry.path() / "cgroup.procs").c_str(), F_OK) < 0) continue;
     c.hierarchies_.push_back(name);
-    c.hide_unified_ = c.hide_unified_ || name == "unified";
   }
   const auto has = [&](const char* name) {
     return ::access((c.mount_ + "/" + name).c_str(), F_OK) == 0;
@@ -119,6 +118,18 @@ std::vector<std::string> Cgroups::folders(const std::string& path) const {
   std::vector<std::string> out;
   for (const std::string& h : hierarchies_)
     out.push_back(mount_ + (h.empty() ? "" : "/" + h) + path);
+  return out;
+}
+
+std::vector<Cgroups::View> Cgroups::views(const std::string& path) const {
+  std::vector<View> out;
+  if (layout_ == Layout::kUnified) return out;
+  for (const char* name : {"memory", "cpu", "cpuacct", "cpu,cpuacct", "pids"}) {
+    // "cpu" may be a link to "cpu,cpuacct".
+    std::error_code none;
+    const std::string real = fs::canonical(mount_ + "/" + name, none).string();
+    if (!none) out.push_back({name, real + path});
+  }
   return out;
 }
 

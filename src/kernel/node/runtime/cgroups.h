@@ -26,8 +26,12 @@ class Cgroups {
   static Result<Cgroups> open(std::string instance, std::string mount = "/sys/fs/cgroup");
 
   Layout layout() const { return layout_; }
-  // crun has to be shown v1 alone: controllers on v1 and a v2 tree beside them.
-  bool hide_unified() const { return hide_unified_; }
+  // Folders of a container's group for its own /sys/fs/cgroup/<name>: v1 only.
+  struct View {
+    std::string name;  // "memory", "cpu,cpuacct", "cpu"
+    std::string folder;
+  };
+  std::vector<View> views(const std::string& path) const;
   // "/<instance>/pod<uid>/<container>": cgroupsPath of the OCI spec.
   std::string path(const std::string& pod_uid, const std::string& container) const;
 
@@ -58,7 +62,6 @@ class Cgroups {
   std::string mount_;
   std::string instance_;
   Layout layout_ = Layout::kUnified;
-  bool hide_unified_ = false;
   std::vector<std::string> hierarchies_;  // v1: folder names below mount_; v2: ""
 };
 

@@ -102,7 +102,7 @@ Task<LiveContainer> CrunRuntime::create(CreateRequest request) {
   keeper::CreateArguments a;
   a.id = request.id;
   a.flags = (request.terminal ? keeper::kTerminal : 0) | (request.with_stdin ? keeper::kStdin : 0) |
-            (cgroups_.hide_unified() ? keeper::kLegacyCgroups : 0);
+            (legacy_cgroups() ? keeper::kLegacyCgroups : 0);
   a.runtime = options_.program;
   a.state_folder = options_.state_folder;
   a.bundle = bundle;
@@ -155,7 +155,7 @@ void CrunRuntime::on_exit(std::function<void(const std::string&, const ExitStatu
 
 Task<std::unique_ptr<ExecSession>> CrunRuntime::exec(ExecRequest request) {
   CrunExecCommand command;
-  if (cgroups_.hide_unified()) command.prefix = {options_.keeper_program, "--legacy-cgroups"};
+  if (legacy_cgroups()) command.prefix = {options_.keeper_program, "--legacy-cgroups"};
   command.program = options_.program;
   command.state_folder = options_.state_folder;
   const std::string tag = std::to_string(::getpid()) + "-" + std::to_string(next_exec_++);

@@ -46,6 +46,7 @@ class CrunRuntime final : public Runtime {
   }
 
  private:
+  bool legacy_cgroups() const { return cgroups_.layout() == Cgroups::Layout::kLegacy; }
   ExitStatus exit_of(const keeper::ContainerInfo& info) const;
   LiveContainer live(keeper::ContainerView view) const;
   // crun compiles linux.seccomp anew at every start; a program that is compiled already spares it

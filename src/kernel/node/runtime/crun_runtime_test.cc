@@ -63,6 +63,7 @@ class CrunRuntimeTest : public keeper::KeeperFixture {
     p.env = {"PATH=/bin"};
     p.security.capabilities = default_capabilities();
     p.cgroup = cgroups_->path("uid", "c_0");
+    p.cgroups = cgroup_mounts(cgroups_->views(p.cgroup));
     p.oom_score = 0;  // lower needs a right that the build machine may not give
     return p;
   }
@@ -142,6 +143,22 @@ TEST_F(CrunRuntimeTest, TakesUserRootAndLimits) {
   EXPECT_THAT(out, HasSubstr("uid=1000 gid=1001 groups=50"));
   EXPECT_THAT(out, HasSubstr("Read-only file system"));
   EXPECT_THAT(out, HasSubstr("/bin\n"));
+}
+
+TEST_F(CrunRuntimeTest, SeesItsOwnGroupsAndNoOthers) {
+  if (cgroups_->layout() != Cgroups::Layout::kLegacy) GTEST_SKIP() << "v2 shows one tree";
+  ContainerPlan p = plan(
+      "ls /sys/fs/cgroup; cat /sys/fs/cgroup/memory/memory.limit_in_bytes;"
+      "grep -c . /sys/fs/cgroup/pids/cgroup.procs; ls -d /sys/fs/cgroup/*/*/;"
+      "echo 1 > /sys/fs/cgroup/memory/memory.limit_in_bytes");
+  p.netns = "/proc/self/ns/net";
+  p.resources.memory_limit = 32 << 20;
+  const std::string out = output(p);
+  EXPECT_THAT(out, HasSubstr("33554432\n")) << out;
+  for (const char* hidden : {"cpuset", "freezer", "unified"})
+    EXPECT_EQ(out.find(hidden), std::string::npos) << out;
+  EXPECT_THAT(out, HasSubstr("/sys/fs/cgroup/*/*/: No such file")) << "no group below or beside";
+  EXPECT_THAT(out, HasSubstr("Read-only file system"));
 }
 
 TEST_F(CrunRuntimeTest, TellsThatMemoryRanOut) {

@@ -45,10 +45,20 @@ json::Array standard_mounts(const ContainerPlan& plan) {
   } else {
     all.push_back(
         {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", writable_kernel ? "rw" : "ro"}});
-    all.push_back({"/sys/fs/cgroup",
-                   "cgroup",
-                   "cgroup",
-                   {"nosuid", "noexec", "nodev", "relatime", writable_kernel ? "rw" : "ro"}});
+    const std::string mode = writable_kernel ? "rw" : "ro";
+    if (plan.cgroups.empty()) {
+      all.push_back(
+          {"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", mode}});
+    } else {
+      all.push_back({"/sys/fs/cgroup",
+                     "tmpfs",
+                     "tmpfs",
+                     {"nosuid", "noexec", "nodev", "mode=755", "size=64k", mode}});
+    }
+    for (const Mount& m : plan.cgroups) {
+      all.push_back(m);
+      all.back().options.push_back(mode);
+    }
   }
   json::Array out;
   for (const Mount& m : all) out.push_back(mount(m));
@@ -166,6 +176,19 @@ json::Value oci_spec(const ContainerPlan& plan) {
       {"linux", std::move(linux)}};
   if (!plan.netns.empty()) out["hostname"] = plan.hostname;
   if (!plan.stop_signal.empty()) out["annotations"] = json::Object{{kStopSignal, plan.stop_signal}};
+  return out;
+}
+
+// By bind mounts and not by crun's own "cgroup": that would show the host's root of every hierarchy
+// in which the container has no group.
+std::vector<Mount> cgroup_mounts(const std::vector<Cgroups::View>& views) {
+  std::vector<Mount> out;
+  for (const Cgroups::View& v : views) {
+    out.push_back({"/sys/fs/cgroup/" + v.name,
+                   "bind",
+                   v.folder,
+                   {"bind", "rprivate", "nosuid", "noexec", "nodev"}});
+  }
   return out;
 }
 

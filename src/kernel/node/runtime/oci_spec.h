@@ -6,6 +6,7 @@
 
 #include "base/text/json.h"
 #include "kernel/node/pod/resources.h"
+#include "kernel/node/runtime/cgroups.h"
 #include "kernel/node/runtime/security.h"
 
 // The one place where a container becomes an OCI runtime spec (config.json), whatever engine reads
@@ -31,6 +32,7 @@ struct ContainerPlan {
   int oom_score = 1'000;
   int64_t pids_limit = 0;        // 0: unlimited
   std::string cgroup;            // "/atoll/pod<uid>/<container>"
+  std::vector<Mount> cgroups;    // what stands in /sys/fs/cgroup; empty: the v2 tree
   std::vector<Mount> mounts;     // volumes and files of the pod
   std::string netns;             // path; empty: the host's
   std::string pid_namespace_of;  // "/proc/PID/ns/pid"; empty: a new one
@@ -44,6 +46,8 @@ struct ContainerPlan {
 inline constexpr std::string_view kStopSignal = "org.opencontainers.image.stopSignal";
 
 json::Value oci_spec(const ContainerPlan& plan);
+
+std::vector<Mount> cgroup_mounts(const std::vector<Cgroups::View>& views);
 
 // The process part for an exec into a container: as the container's own, with other arguments.
 json::Value exec_process(const json::Value& container_spec, const std::vector<std::string>& args,

@@ -99,6 +99,11 @@ TEST(OciSpec, HoldsWhatKeepsAContainerApart) {
   EXPECT_LT(text.find("\"/data\""), text.find("\"/data/inner\"")) << "parents are mounted first";
   EXPECT_THAT(text, HasSubstr(R"("defaultAction":"SCMP_ACT_ERRNO")"));
 
+  plan.cgroups = cgroup_mounts({{"memory", "/sys/fs/cgroup/memory/atoll/podu/web_0"}});
+  const std::string own = json::serialize(oci_spec(plan));
+  EXPECT_THAT(own, HasSubstr(R"("source":"/sys/fs/cgroup/memory/atoll/podu/web_0")"));
+  EXPECT_EQ(own.find(R"("type":"cgroup","source")"), std::string::npos) << "no host's hierarchy";
+
   plan.netns.clear();
   plan.security.privileged = true, plan.security.seccomp = false,
   plan.security.masked_paths = false;
