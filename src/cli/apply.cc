@@ -36,11 +36,21 @@ Result<ResourceType> find_type(Session& session, Resources& resources, const api
   return resources.find_kind(kind);
 }
 
-Result<std::string> revision_before(Session& session, const std::string& path) {
-  const auto before = session.get(path);
-  if (!before && before.error().code() == Code::kNotFound) return std::string();
-  if (!before) return before.error();
-  return std::string(json::string_at(*before, {"metadata", "resourceVersion"}));
+// The object as it is; null where there is none.
+Result<json::Value> read_before(Session& session, const std::string& path) {
+  auto before = session.get(path);
+  if (!before && before.error().code() == Code::kNotFound) return json::Value();
+  return before;
+}
+
+// A dry run gives no new revision: what counts is the object itself.
+const char* change_of(json::Value before, json::Value after) {
+  if (before.is_null()) return "created";
+  for (json::Value* object : {&before, &after}) {
+    json::erase(*object, {"metadata", "resourceVersion"});
+    json::erase(*object, {"metadata", "managedFields"});
+  }
+  return before == after ? "unchanged" : "configured";
 }
 
 bool for_programs(const Common& common) {
@@ -54,7 +64,7 @@ Result<json::Value> apply_one(Session& session, Resources& resources, const json
   TRY(const ResourceType type, find_type(session, resources, kind));
   const std::string name(json::string_at(document, {"metadata", "name"}));
   const std::string path = path_of(type, namespace_of(document, session), name);
-  TRY(const std::string before, revision_before(session, path));
+  TRY(json::Value before, read_before(session, path));
   const std::string target = fmt::format("{}?fieldManager=atoll&fieldValidation=Strict&force={}{}",
                                          path, options.force, options.dry_run ? "&dryRun=All" : "");
   auto reply =
@@ -62,11 +72,8 @@ Result<json::Value> apply_one(Session& session, Resources& resources, const json
   if (!reply) return std::move(reply).error().during(display(type, name));
   TRY(json::Value after, json::parse(reply->body, {.max_bytes = 64 << 20}));
   if (for_programs(common)) return after;
-  const char* what = before.empty() ? "created"
-                     : json::string_at(after, {"metadata", "resourceVersion"}) == before
-                         ? "unchanged"
-                         : "configured";
-  std::printf("%s %s%s\n", display(type, name).c_str(), what, options.dry_run ? " (dry run)" : "");
+  std::printf("%s %s%s\n", display(type, name).c_str(), change_of(std::move(before), after),
+              options.dry_run ? " (dry run)" : "");
   return after;
 }
 

@@ -10,7 +10,7 @@ import time
 import unittest
 from pathlib import Path
 
-from lib.instance import run_id, shared
+from lib.instance import run, run_id, shared
 
 MANIFESTS = """
 apiVersion: v1
@@ -136,7 +136,8 @@ class Objects(OnACluster):
 
     def test_doctor_names_what_is_wrong(self):
         nowhere = str(self.folder / "nobody-home")
-        done = self.atoll("--home", nowhere, "doctor", code=1)
+        done = run([str(self.cluster.home / "lib/atoll"), "--home", nowhere, "doctor"], check=False)
+        self.assertEqual(done.returncode, 1)
         self.assertIn("install and start: ./up", done.stdout)
         self.assertIn("atoll-supervise does not answer; start it: ./up", done.stdout)
 
@@ -179,7 +180,7 @@ class Shell:
             self.seen += os.read(self.fd, 65536).decode("utf-8", "replace")
 
     def clear(self):
-        os.write(self.fd, b"\x03")
+        os.write(self.fd, b"\x15")  # Ctrl-U
         time.sleep(0.2)
 
     def close(self):

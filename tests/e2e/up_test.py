@@ -176,8 +176,7 @@ class Life(OnAMachine):
             time.sleep(pause)
             os.killpg(one.pid, signal.SIGINT)
             output, _ = one.communicate(timeout=60)
-            self.assertIn(one.returncode, (0, 130), output)
-            if one.returncode == 130:
+            if one.returncode != 0:
                 self.assertIn("interrupted; the same command goes on where it stopped", output)
         self.assertIn("api: https://127.0.0.1:6443", self.up().stdout)
         self.assertEqual(self.supervisors(), "1")
@@ -188,8 +187,9 @@ class Life(OnAMachine):
         time.sleep(1)
         os.killpg(one.pid, signal.SIGINT)
         output, _ = one.communicate(timeout=30)
-        self.assertEqual(one.returncode, 130, output)
-        self.assertRegex(output, r"interrupted; the same command goes on where it stopped")
+        self.assertNotEqual(one.returncode, 0)
+        self.assertIn("interrupted; the same command goes on where it stopped", output)
+        self.assertNotIn("the build failed", output)
         self.up("--build")
 
     def test_stop_status_and_start_again(self):
@@ -243,14 +243,14 @@ class Life(OnAMachine):
 
     def test_reset_leaves_no_file(self):
         def picture():
-            return self.shell("find /etc /usr/local /usr/share /var /run /root /tmp /srv -xdev | sort; "
-                              "ip -o addr; ip route; ss -Hltn; nft list tables").stdout
+            return set(self.shell("find /etc /usr/local /usr/share /var /run /tmp /srv -xdev; "
+                                  "ip -o addr; ip route; ss -Hltn; nft list tables").stdout.splitlines())
         self.up("--reset", "--yes")
         before = picture()
         self.up()
-        self.assertNotEqual(picture(), before)
+        self.assertIn("/etc/atoll", picture() - before)
         self.up("--reset", "--yes")
-        self.assertEqual(picture(), before)
+        self.assertEqual(picture() ^ before, set())
         self.assertEqual(self.shell("getent passwd atoll", check=False).returncode, 2)
 
 
