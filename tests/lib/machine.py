@@ -69,10 +69,10 @@ class Machine:
         machine.binds += [f"{state}=/var/lib", f"{temporary}=/tmp", f"{ROOT}={ROOT}"]
         return machine
 
-    def boot(self, network="own"):
-        """network: "own" (loopback alone) or "host" (this machine's)."""
+    def boot(self, network="own", init=""):
+        """network: "own" (loopback alone) or "host" (this machine's); init: the first process, such as systemd."""
         command = [str(BOOT), self.name, str(self.root), network, *self.binds]
-        self.boots = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        self.boots = subprocess.Popen(command, env=dict(os.environ, MACHINE_INIT=init), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                       stderr=subprocess.PIPE, text=True)
         self.pid = wait_for("first process", self._first_process, seconds=20, every=0.02)
         wait_for("booted machine", lambda: self.run("test", "-e", "/run/booted"), seconds=20, every=0.05)
@@ -101,6 +101,15 @@ class Machine:
         """A command that goes on, in a process group of its own."""
         return subprocess.Popen(self.command(*words, env=env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True, start_new_session=True, **options)
+
+    def prepare_systemd(self):
+        """Installs systemd, which may touch nothing that all machines of this kernel share."""
+        self.run("apt-get", "install", "-y", "--no-install-recommends", "systemd", env={"DEBIAN_FRONTEND": "noninteractive"}, timeout=600)
+        for unit in ("systemd-sysctl.service", "systemd-binfmt.service", "systemd-modules-load.service", "systemd-udevd.service",
+                     "systemd-udev-trigger.service", "systemd-tmpfiles-setup-dev.service", "systemd-random-seed.service",
+                     "console-getty.service", "getty.target", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
+                     "dev-hugepages.mount", "dev-mqueue.mount", "proc-sys-fs-binfmt_misc.automount"):
+            self.run("ln", "-sf", "/dev/null", f"/etc/systemd/system/{unit}")
 
     def shutdown(self):
         if self.boots is None:

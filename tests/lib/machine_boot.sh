@@ -2,7 +2,7 @@
 # Boots a machine made of namespaces on this one; lib/machine.py runs it. Its first process is the last line.
 #   machine_boot.sh NAME ROOT own|host [MOUNT=TARGET...]      boots
 #   machine_boot.sh --enter NAME PID COMMAND...               runs a command in the machine whose first process is PID
-# NAME names its cgroups. ROOT becomes its root file system. `own`: a network of its own, with loopback alone;
+# MACHINE_INIT names its first process, where that is not a shell that waits. NAME names its cgroups. ROOT becomes its root file system. `own`: a network of its own, with loopback alone;
 # `host`: this machine's network. Each MOUNT=TARGET is bound to ROOT/TARGET. As a container runtime would:
 # every controller is mounted afresh, so that the machine sees its own cgroup as the root.
 set -eu
@@ -72,6 +72,7 @@ if [ "${1:-}" = --inside ]; then
   shift 2
   inside "$root" "$@"
   touch /run/booted
+  [ -z "${MACHINE_INIT:-}" ] || exec chroot . env -i container=other "$MACHINE_INIT"
   # Waits for whatever it inherits, as a first process must.
   exec chroot . bash -c 'trap "exit 0" TERM; while :; do sleep 1000 & wait $!; done'
 fi
