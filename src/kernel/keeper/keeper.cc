@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/core/idle_memory.h"
 #include "base/io/files.h"
 #include "kernel/keeper/launch.h"
 
@@ -28,6 +29,7 @@ constexpr uint64_t kTagClient = 3ull << 56;
 constexpr uint64_t kTagStranger = 4ull << 56;  // pidfd of a container that is not our child
 constexpr uint64_t kTagMask = 0xffull << 56;
 constexpr int kRetryMs = 1'000;
+constexpr int kRestMs = 5'000;  // without a request: what the last ones took is given back
 
 }  // namespace
 
@@ -107,10 +109,16 @@ Result<> Keeper::set_up_loop() {
 
 Result<> Keeper::run() {
   epoll_event events[32];
+  bool rested = false;
   // A command that is running would leave a container that nobody knows of.
   while (!leaving_ || !operations_.empty()) {
-    const int n = ::epoll_wait(epoll_.get(), events, 32, retry_reap_ ? kRetryMs : -1);
+    const int n = ::epoll_wait(epoll_.get(), events, 32,
+                               retry_reap_ ? kRetryMs
+                               : rested    ? -1
+                                           : kRestMs);
     if (n < 0 && errno != EINTR) return io::errno_error("epoll", errno);
+    if (n == 0 && !retry_reap_) release_idle_memory();
+    rested = n == 0;
     if (retry_reap_) reap();
     for (int i = 0; i < n; ++i) {
       const uint64_t tag = events[i].data.u64;

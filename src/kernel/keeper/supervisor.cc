@@ -16,6 +16,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/core/idle_memory.h"
 #include "base/io/files.h"
 #include "kernel/keeper/client.h"
 #include "kernel/keeper/rotation.h"
@@ -25,6 +26,7 @@ namespace {
 
 constexpr uint64_t kTagSignals = 1'000'000;
 constexpr uint64_t kTagControl = 1'000'001;
+constexpr Duration kRotateFirst = std::chrono::seconds(5);
 constexpr Duration kRotateEvery = std::chrono::minutes(1);
 constexpr Duration kQuick = std::chrono::seconds(10);  // who lived shorter ended quickly
 constexpr Duration kFilePoll = std::chrono::milliseconds(200);
@@ -112,7 +114,7 @@ Result<> Supervisor::set_up_loop() {
       adopt(i, *std::move(found));
     }
   }
-  rotate_at_ = clock_.monotonic() + kRotateEvery;
+  rotate_at_ = clock_.monotonic() + kRotateFirst;
   return Unit{};
 }
 
@@ -200,6 +202,7 @@ int Supervisor::next_timeout_ms() const {
 void Supervisor::rotate_logs() {
   if (clock_.monotonic() < rotate_at_) return;
   rotate_at_ = clock_.monotonic() + kRotateEvery;
+  release_idle_memory();
   for (const Service& s : services_) {
     auto done = rotate_if_large(s.spec.log_file, options_.log_limit_bytes, options_.log_files);
     if (!done) note(done.error().message());

@@ -19,6 +19,8 @@
 
 #include "api/client/remote_client.h"
 #include "base/async/run.h"
+#include "base/async/task_group.h"
+#include "base/core/idle_memory.h"
 #include "base/io/files.h"
 #include "base/io/layout.h"
 #include "base/net/server.h"
@@ -39,6 +41,8 @@ using namespace atl;  // NOLINT: wiring names everything
 constexpr size_t kPoolThreads = 4;
 constexpr Duration kStopGrace = std::chrono::seconds(2);
 constexpr Duration kKeeperLimit = std::chrono::seconds(20);
+constexpr Duration kFirstRest = std::chrono::seconds(3);  // what starting took is not needed again
+constexpr Duration kRest = std::chrono::seconds(60);
 constexpr Duration kFilePoll = std::chrono::milliseconds(50);
 constexpr uint32_t kSocketMode = 0666;  // who may ask is checked by SO_PEERCRED
 
@@ -55,9 +59,11 @@ class Program {
     CO_TRY_OK(co_await agent_->start());
     CO_TRY_OK(serve());
     log::info("the node agent is ready", {{"socket", layout_.agent_socket()}});
+    tasks_.spawn("memory", [this] { return rest(); });
     asio::signal_set signals(loop_, SIGTERM, SIGINT);
     auto [error, signal] = co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
     log::info("stopping; containers go on", {{"signal", signal}});
+    co_await tasks_.stop();
     co_await server_->stop(kStopGrace);
     co_await agent_->stop();
     co_await network_->stop();
@@ -67,6 +73,14 @@ class Program {
 
  private:
   Executor executor() { return loop_.get_executor(); }
+
+  Async<void> rest() {
+    for (Duration wait = kFirstRest;; wait = kRest) {
+      const bool slept = co_await timer_.sleep_for(wait);
+      if (!slept) co_return;
+      release_idle_memory();
+    }
+  }
   api::Seams seams() { return {executor(), &timer_, &rng_}; }
 
   Task<> open() {
@@ -155,6 +169,7 @@ class Program {
   std::unique_ptr<node::Agent> agent_;
   std::unique_ptr<node::AgentServer> handlers_;
   std::unique_ptr<net::Server> server_;
+  TaskGroup tasks_{loop_.get_executor()};
 };
 
 // Every mount below the folder, the youngest first.
@@ -220,6 +235,7 @@ Result<> start(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_memory_small();
   if (auto done = start(argc, argv); !done) {
     std::fprintf(stderr, "atoll-agent: %s\n", done.error().message().c_str());
     return 1;
