@@ -28,6 +28,7 @@ constexpr uint64_t kTagListener = 2ull << 56;
 constexpr uint64_t kTagClient = 3ull << 56;
 constexpr uint64_t kTagStranger = 4ull << 56;  // pidfd of a container that is not our child
 constexpr uint64_t kTagMask = 0xffull << 56;
+constexpr int kUnreadBytes = 16 << 20;
 constexpr int kRetryMs = 1'000;
 constexpr int kRestMs = 5'000;  // without a request: what the last ones took is given back
 
@@ -157,6 +158,9 @@ void Keeper::accept_client() {
   ucred who{};
   socklen_t size = sizeof who;
   if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) < 0 || who.uid != 0) return;
+  // Room for the exits of thousands of containers at once; used only while they are not read.
+  const int room = kUnreadBytes;
+  (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
   const uint64_t serial = next_serial_++;
   if (!watch(socket.get(), kTagClient | serial, EPOLLIN)) return;
   clients_[serial] = {std::move(socket), serial, false};

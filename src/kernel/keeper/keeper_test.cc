@@ -96,6 +96,25 @@ TEST_F(KeeperTest, GivesATerminalAndStdin) {
   EXPECT_EQ(read_all(piped->stdout_pipe.get()), "abc");
 }
 
+TEST_F(KeeperTest, AClientThatIsBusyForAWhileMissesNothing) {
+  KeeperClient client = connect(true);
+  constexpr int kMany = 2'000;
+  Request request;
+  request.header.type = Type::kSignal;
+  put(request.id, "none");
+  for (int i = 0; i < kMany; ++i) {
+    request.header.request = uint64_t(i) + 1'000;
+    ASSERT_TRUE(send_struct(client.fd(), request)) << i;
+  }
+  for (int i = 0; i < kMany; ++i) {
+    pollfd wait{client.fd(), POLLIN, 0};
+    ASSERT_EQ(::poll(&wait, 1, 10'000), 1) << i;
+    auto packet = receive(client.fd());
+    ASSERT_TRUE(packet && *packet) << "dropped after " << i;
+    EXPECT_EQ((*packet)->header().request, uint64_t(i) + 1'000);
+  }
+}
+
 TEST_F(KeeperTest, HoldsDescriptorsForTheNextAgent) {
   const int netns = ::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
   struct stat before{};
