@@ -61,6 +61,7 @@ class ServiceTable {
   const Frontends& frontends() const { return frontends_; }
   // The frontends that became others since the last call.
   std::set<Frontend> take_changed() { return std::exchange(changed_, {}); }
+  bool has_changed() const { return !changed_.empty(); }
 
  private:
   void refresh(const api::ObjectKey& service);

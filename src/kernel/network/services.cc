@@ -52,34 +52,39 @@ void Services::touch() {
   changed_.notify();
 }
 
+// Most changes of pods and slices change no frontend: they cost no transaction.
+void Services::touch_if_changed() {
+  if (table_.has_changed()) touch();
+}
+
 void Services::set_service(ServiceInfo service) {
   table_.set_service(std::move(service));
-  touch();
+  touch_if_changed();
 }
 
 void Services::remove_service(const api::ObjectKey& key) {
   table_.remove_service(key);
-  touch();
+  touch_if_changed();
 }
 
 void Services::set_slice(const api::ObjectKey& key, SliceInfo slice) {
   table_.set_slice(key, std::move(slice));
-  touch();
+  touch_if_changed();
 }
 
 void Services::remove_slice(const api::ObjectKey& key) {
   table_.remove_slice(key);
-  touch();
+  touch_if_changed();
 }
 
 void Services::set_host_ports(const std::string& pod_uid, Ipv4 ip, std::vector<HostPort> ports) {
   table_.set_host_ports(pod_uid, ip, std::move(ports));
-  touch();
+  touch_if_changed();
 }
 
 void Services::forget_pod(const std::string& pod_uid) {
   table_.remove_pod(pod_uid);
-  touch();
+  touch_if_changed();
 }
 
 void Services::set_facts(HostFacts facts) {
@@ -206,8 +211,9 @@ Task<> Services::synchronize() {
 Task<> Services::drain(Ipv4 ip, Duration limit) {
   const MonoTime until = timer_.monotonic() + limit;
   table_.exclude(ip);
-  touch();
-  CO_TRY_OK(co_await settled(limit));
+  const bool in_use = table_.has_changed() || uses_.contains(ip);
+  touch_if_changed();
+  if (in_use) CO_TRY_OK(co_await settled(limit));
   const auto left = left_.find(ip);
   if (left == left_.end()) co_return Unit{};
   const Duration rest = std::min(left->second + kSettle, until) - timer_.monotonic();

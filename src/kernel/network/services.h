@@ -52,7 +52,7 @@ class Services {
   // the change a little later than the kernel, and what is on its way to the pod gets its answer.
   static constexpr Duration kSettle = std::chrono::milliseconds(200);
   // Takes the pod's address out of every frontend and returns once the kernel has done so, and
-  // kSettle has passed where it was in any.
+  // kSettle has passed where it was in any; at once where it is in none.
   Task<> drain(Ipv4 ip, Duration limit);
   // Returns once everything told so far is in the kernel.
   Task<> settled(Duration limit);
@@ -65,6 +65,7 @@ class Services {
  private:
   struct Plan;  // one transaction, made on the executor and run on the pool
   void touch();
+  void touch_if_changed();
   Async<void> run();
   Task<> synchronize();
   Plan plan();

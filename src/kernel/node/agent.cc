@@ -39,7 +39,7 @@ Agent::~Agent() = default;
 std::vector<std::unique_ptr<PodWorker>> Agent::read_pods() {
   std::vector<std::unique_ptr<PodWorker>> out;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(parts_.folder, error)) {
+  for (const auto& entry : std::filesystem::directory_iterator(context_.run_folder, error)) {
     auto text = io::read_replaced((entry.path() / "pod.json").string());
     auto document =
         text ? json::parse(*text) : Result<json::Value>(Error(Code::kNotFound, "no pod.json"));
@@ -153,9 +153,14 @@ void Agent::seen(const api::ObjectPtr& object) {
   const auto it = workers_.find((*spec)->uid);
   if (it != workers_.end()) return it->second->update(*std::move(spec));
   const bool over = (*spec)->finished();
-  if (over && !(*spec)->deleting) return;
+  // Of a pod that ended here its logs may still be asked for.
+  std::error_code none;
+  const bool has_files = std::filesystem::exists(context_.pod_folder((*spec)->uid), none);
+  if (over && !(*spec)->deleting && !has_files) return;
   auto worker = std::make_unique<PodWorker>(context_, *std::move(spec));
+  worker->recover_from_status();
   if (over) worker->mark_over();
+  worker->settle_recovery();
   add(std::move(worker));
 }
 
@@ -173,6 +178,18 @@ Async<void> Agent::drop_pods_that_are_gone() {
   for (auto& [uid, worker] : workers_) {
     if (!alive.contains(uid)) worker->remove_now();
   }
+  // What pods left that went while the machine was down: their states were in memory.
+  std::vector<std::string> left;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(parts_.folder, error)) {
+    const std::string uid = entry.path().filename();
+    if (!workers_.contains(uid) && !alive.contains(uid)) left.push_back(entry.path().string());
+  }
+  co_await parts_.offload.run([left] {
+    std::error_code ignored;
+    for (const std::string& path : left) std::filesystem::remove_all(path, ignored);
+    return 0;
+  });
 }
 
 // A container that was being made when the last agent died may appear after we have listed.

@@ -34,6 +34,7 @@ class AgentTest : public testing::Test {
   std::unique_ptr<Agent> make_agent() {
     AgentParts parts{world_.seams(), world_.client, runtime_, images_, network_, actions_, nullptr};
     parts.folder = folder_ + "/pods";
+    parts.run_folder = folder_ + "/run";
     parts.facts.name = "n1";
     parts.facts.address = "192.0.2.1";
     parts.trouble = [] { return std::string(); };
@@ -160,20 +161,35 @@ TEST_F(AgentTest, ANewAgentTakesOverWithoutDisturbingAnything) {
   });
 }
 
-TEST_F(AgentTest, ContainersThatVanishedWithTheMachineAreStartedAgain) {
-  (void)world_.client.put(kPods, pod("a"));
-  with_agent([&](Agent&) -> Task<> {
-    EVENTUALLY(phase("a") == "Running");
-    co_return Unit{};
-  });
-  runtime_.containers.clear();
-  with_agent([&](Agent&) -> Task<> {
-    EVENTUALLY(json::int_at(status_of("a"), {"restartCount"}) == 1 &&
-               condition("a", "Ready") == "True");
-    EXPECT_EQ(json::string_at(status_of("a"), {"lastState", "terminated", "reason"}),
-              "ContainerStatusUnknown");
-    co_return Unit{};
-  });
+TEST_F(AgentTest, ContainersThatVanishedAreStartedAgain) {
+  struct Case {
+    const char* what;
+    bool memory_too;  // with what the agent kept there
+  };
+  for (const Case& c : {Case{"the keeper lost them", false}, Case{"the machine went", true}}) {
+    SCOPED_TRACE(c.what);
+    const std::string name = c.memory_too ? "b" : "a";
+    const std::string left = folder_ + "/pods/of-a-pod-that-went-meanwhile";
+    (void)world_.client.put(kPods, pod(name));
+    with_agent([&](Agent&) -> Task<> {
+      EVENTUALLY(phase(name) == "Running");
+      co_return Unit{};
+    });
+    runtime_.containers.clear();
+    if (c.memory_too) std::filesystem::remove_all(folder_ + "/run");
+    std::filesystem::create_directories(left);
+    with_agent([&](Agent&) -> Task<> {
+      EVENTUALLY(json::int_at(status_of(name), {"restartCount"}) >= 1 &&
+                 condition(name, "Ready") == "True");
+      EXPECT_EQ(json::int_at(status_of(name), {"restartCount"}), 1);
+      EXPECT_EQ(json::string_at(status_of(name), {"lastState", "terminated", "reason"}),
+                "ContainerStatusUnknown");
+      EXPECT_EQ(json::string_at(status_of(name), {"containerID"}),
+                "atoll://" + uid(name) + "_main_1");
+      EVENTUALLY(!std::filesystem::exists(left));
+      co_return Unit{};
+    });
+  }
 }
 
 TEST_F(AgentTest, CrashesBackOffFromTenSeconds) {

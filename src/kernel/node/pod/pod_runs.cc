@@ -286,14 +286,16 @@ Async<void> PodWorker::after_exit(std::string name, RunPtr run) {
     if (!slept) co_return;
   }
   (void)co_await context_.images.release(run->id);
+  run->cleaned = true;
+  by_id_.erase(run->id);
+  poke();
+  if (spec_->deleting) co_return;  // its files go with the pod's
   co_await context_.offload.run([bundle = run->bundle, scratch = run->scratch] {
     std::error_code ignored;
     std::filesystem::remove_all(bundle, ignored);
     std::filesystem::remove_all(scratch, ignored);
     return 0;
   });
-  run->cleaned = true;
-  by_id_.erase(run->id);
   // Of old runs only the last one's log is kept.
   const int attempt = state_.of(name).attempt;
   for (int old = attempt - 2; old >= 0 && ::unlink(log_of(name, old).c_str()) == 0; --old) {

@@ -22,7 +22,7 @@ constexpr Duration kApiRetry = std::chrono::seconds(1);
 constexpr Duration kDrainLimit = std::chrono::seconds(2);
 constexpr Duration kStatusSaved = std::chrono::seconds(1);
 constexpr Duration kAttachExpected = std::chrono::milliseconds(10);
-constexpr Duration kStartShown = std::chrono::milliseconds(100);
+constexpr Duration kPassing = std::chrono::milliseconds(100);
 constexpr Duration kNetworkRetryMost = std::chrono::seconds(30);
 const api::Gvr kPods{"", "v1", "pods"};
 
@@ -56,7 +56,7 @@ PodWorker::PodWorker(PodContext& context, PodSpecPtr spec)
 PodWorker::~PodWorker() = default;
 
 bool PodWorker::recover() {
-  auto text = io::read_replaced(folder() + "/state.json");
+  auto text = io::read_replaced(run_folder() + "/state.json");
   if (!text) return false;
   auto value = json::parse(*text);
   auto state = value ? pod_state_from(*value) : std::nullopt;
@@ -70,6 +70,36 @@ bool PodWorker::recover() {
     if (c.phase == Phase::kStopping) c.phase = Phase::kRunning;
   }
   return true;
+}
+
+void PodWorker::recover_from_status() {
+  for (const char* list : {"initContainerStatuses", "containerStatuses"}) {
+    for (const json::Value& status : json::array_at(spec_->doc, {"status", list})) {
+      const std::string_view id = json::string_at(status, {"containerID"});
+      const std::string_view own = "atoll://";
+      const size_t bar = id.rfind('_');
+      if (!id.starts_with(own) || bar == std::string_view::npos) continue;
+      const std::string name(json::string_at(status, {"name"}));
+      ContainerState& c = state_.of(name);
+      c.id = id.substr(own.size());
+      c.attempt = std::atoi(std::string(id.substr(bar + 1)).c_str());
+      c.restarts = int(json::int_at(status, {"restartCount"}));
+      c.image = json::string_at(status, {"image"});
+      c.image_id = json::string_at(status, {"imageID"});
+      c.phase = Phase::kRunning;
+      const json::Value* ended = json::find(status, {"state", "terminated"});
+      if (!ended) continue;
+      c.phase = Phase::kExited;
+      c.exited = Termination{
+          .code = int(json::int_at(*ended, {"exitCode"})),
+          .signal = int(json::int_at(*ended, {"signal"})),
+          .reason = std::string(json::string_at(*ended, {"reason"})),
+          .message = std::string(json::string_at(*ended, {"message"})),
+          .started = parse_rfc3339(json::string_at(*ended, {"startedAt"})).value_or(WallTime{}),
+          .finished = parse_rfc3339(json::string_at(*ended, {"finishedAt"})).value_or(WallTime{}),
+          .id = c.id};
+    }
+  }
 }
 
 void PodWorker::adopt(LiveContainer live) {
@@ -210,8 +240,7 @@ std::string PodWorker::pod_ip() const {
 void PodWorker::save() {
   const std::string text = json::serialize(to_json(state_));
   if (text == last_saved_) return;
-  if (last_saved_.empty()) (void)io::make_folders(folder(), 0755);
-  auto kept = io::replace_quickly(folder() + "/state.json", text, 0600);
+  auto kept = io::replace_quickly(run_folder() + "/state.json", text, 0600);
   if (!kept)
     log::warn("a pod's state is not kept", {{"pod", spec_->key()}, {"error", kept.error()}});
   if (kept) last_saved_ = text;
@@ -226,13 +255,13 @@ void PodWorker::save_spec() {
     if (now < spec_save_) return;
   }
   spec_save_ = {};
-  auto kept = io::replace_quickly(folder() + "/pod.json", json::serialize(spec_->doc), 0600);
+  auto kept = io::replace_quickly(run_folder() + "/pod.json", json::serialize(spec_->doc), 0600);
   if (!kept) log::warn("a pod is not kept", {{"pod", spec_->key()}, {"error", kept.error()}});
   saved_spec_ = spec_;
 }
 
 Async<void> PodWorker::loop() {
-  (void)io::make_folders(folder(), 0755);
+  (void)io::make_folders(run_folder(), 0755);
   while (!finished_ && !tasks_.stopping()) {
     poked_ = false;
     co_await step();
@@ -394,9 +423,10 @@ Async<void> PodWorker::tear_down() {
     const bool woken = co_await volumes_done_.wait();
     if (!woken) co_return;
   }
+  // The kernel takes its time to delete a link: nobody waits for it but our own end.
   if (!spec_->host_network) {
-    (void)co_await context_.network.detach(spec_->uid);
-    (void)co_await context_.runtime.drop(spec_->uid);
+    detaching_ = true;
+    tasks_.spawn("detach", [this] { return detach_network(); });
   }
   PodVolumes volumes = volumes_;
   auto cleared = co_await context_.offload.run([volumes]() mutable { return volumes.tear_down(); });
@@ -411,6 +441,13 @@ Async<void> PodWorker::tear_down() {
   }
   state_.network_ready = false;
   state_.torn_down = true;
+}
+
+Async<void> PodWorker::detach_network() {
+  (void)co_await context_.network.detach(spec_->uid);
+  (void)co_await context_.runtime.drop(spec_->uid);
+  detaching_ = false;
+  detached_.notify();
 }
 
 Task<> PodWorker::write_status() {
@@ -447,7 +484,9 @@ void PodWorker::status_changed() {
   status_news_.notify();
 }
 
-bool PodWorker::starting() const {
+// In a state that lasts milliseconds where all goes well: it is worth no write.
+bool PodWorker::passing() const {
+  if (spec_->deleting && !state_.torn_down) return true;
   for (const auto& [name, run] : runs_) {
     if (run->unstarted) return true;
   }
@@ -463,9 +502,8 @@ Async<void> PodWorker::report() {
       co_await status_news_.wait();
       continue;
     }
-    // A start that goes well takes milliseconds: what it passes through is worth no write.
-    const Duration left = status_due_since_ + kStartShown - context_.timer().monotonic();
-    if (left > Duration::zero() && starting()) {
+    const Duration left = status_due_since_ + kPassing - context_.timer().monotonic();
+    if (left > Duration::zero() && passing()) {
       co_await status_news_.wait_for(context_.timer(), left);
       continue;
     }
@@ -499,6 +537,10 @@ Task<> PodWorker::delete_from_api() {
 }
 
 Async<void> PodWorker::forget() {
+  while (detaching_) {
+    const bool woken = co_await detached_.wait();
+    if (!woken) co_return;
+  }
   tell_notes();
   co_await context_.offload.run([path = folder(), run = run_folder()] {
     std::error_code ignored;
@@ -532,6 +574,7 @@ Result<PodWorker::Access> PodWorker::access(const std::string& container, bool p
   }
   out.id = id_of(container, attempt);
   out.bundle = bundle_of(container, attempt);
+  out.started = c.started;
   out.log_file = log_of(container, attempt);
   const RunPtr run = run_of(container);
   if (!previous && run && run->id == out.id) {

@@ -31,6 +31,9 @@ class PodWorker {
 
   // What the last agent knew; before start(). False where there is nothing on disk.
   bool recover();
+  // For a pod that ran here before the machine started again: the API's status says which run of
+  // each container was the last. Before start(), followed by settle_recovery().
+  void recover_from_status();
   // A container of this pod that the keeper holds; before start().
   void adopt(LiveContainer container);
   // After every adopt(): what state.json calls running and the keeper does not know has ended
@@ -69,6 +72,7 @@ class PodWorker {
     std::string bundle;
     bool running = false;
     bool terminal = false;
+    WallTime started{};
     std::string log_file;
     ContainerLogPtr log;  // null where the run is over
     int stdin_fd = -1;
@@ -91,11 +95,12 @@ class PodWorker {
   void poke();
   bool cleaning() const;
   Async<void> tear_down();
+  Async<void> detach_network();
   // A task of its own, so that an API that does not answer holds up no container.
   Async<void> report();
   Task<> write_status();
   void status_changed();
-  bool starting() const;
+  bool passing() const;
   Task<> delete_from_api();
   Task<> set_up_network();
   void prepare_start();
@@ -167,6 +172,8 @@ class PodWorker {
   int network_failures_ = 0;
   bool removed_ = false;  // the API object is gone
   bool drained_ = false;
+  bool detaching_ = false;
+  Event detached_;
   bool over_ = false;  // mark_over()
   bool finished_ = false;
   bool poked_ = true;
