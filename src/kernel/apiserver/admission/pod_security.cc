@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
+#include "base/observe/log.h"
 #include "kernel/apiserver/admission/findings.h"
 #include "kernel/apiserver/admission/pod_parts.h"
 
@@ -11,6 +14,8 @@ namespace atl::apiserver {
 namespace {
 
 constexpr std::string_view kPrefix = "pod-security.kubernetes.io/";
+// Of a namespace whose level changes.
+constexpr size_t kPodsChecked = 3'000;
 
 std::optional<SecurityLevel> level_of(std::string_view text) {
   if (text == "privileged") return SecurityLevel::kPrivileged;
@@ -45,19 +50,74 @@ bool writes_pod_spec(const AdmissionRequest& request) {
   return write && whole && request.object != nullptr;
 }
 
+// Pods that break a level in the same way.
+struct Offenders {
+  std::string first;  // in order of names
+  size_t count = 0;
+};
+
+std::string text_of(const Offenders& pods, std::string_view violations) {
+  if (pods.count == 1) return fmt::format("{}: {}", pods.first, violations);
+  return fmt::format("{} (and {} other pod{}): {}", pods.first, pods.count - 1,
+                     pods.count == 2 ? "" : "s", violations);
+}
+
 }  // namespace
 
-PodSecurity::Policy PodSecurity::policy_of(std::string_view ns, std::string_view mode) const {
-  const api::ObjectPtr object = reader_.get("", "namespaces", {"", std::string(ns)});
-  if (!object) return {};
+PodSecurity::Policy PodSecurity::policy_in(const LabelOf& label, std::string_view mode) {
   const std::string key = std::string(kPrefix) + std::string(mode);
-  const std::string_view text = api::label(object->header().labels, key);
+  const std::string_view text = label(key);
   const auto level = level_of(text);
   // A level that cannot be read (it came past the check) must not open the door.
   if (!level)
     return text.empty() ? Policy{} : Policy{SecurityLevel::kRestricted, "restricted:latest"};
-  const std::string_view version = api::label(object->header().labels, key + "-version");
+  const std::string_view version = label(key + "-version");
   return {*level, fmt::format("{}:{}", text, version.empty() ? "latest" : version)};
+}
+
+PodSecurity::Policy PodSecurity::policy_of(std::string_view ns, std::string_view mode) const {
+  const api::ObjectPtr object = reader_.get("", "namespaces", {"", std::string(ns)});
+  if (!object) return {};
+  return policy_in([&](std::string_view key) { return api::label(object->header().labels, key); },
+                   mode);
+}
+
+// A stricter level leaves pods that run alone; whoever sets it is told which ones break it.
+void PodSecurity::warn_of_pods(AdmissionRequest& request) const {
+  const auto enforced = [](const json::Value& space) {
+    return policy_in(
+        [&](std::string_view key) { return json::string_at(space, {"metadata", "labels", key}); },
+        "enforce");
+  };
+  const Policy now = enforced(*request.object);
+  const Policy before = enforced(*request.old_object);
+  if (now.level <= before.level) return;
+  std::map<std::string, Offenders> found;
+  size_t checked = 0, pods = 0;
+  reader_.each("", "pods", request.name, [&](const api::ObjectPtr& pod) {
+    if (++pods > kPodsChecked) return true;
+    ++checked;
+    const json::Value document = pod->parse();
+    const std::string text = violations(now.level, find_pod_spec("", "pods", document));
+    if (text.empty()) return true;
+    Offenders& same = found[text];
+    if (same.count++ == 0) same.first = pod->name();
+    return true;
+  });
+  if (checked < pods) {
+    request.warnings.push_back(
+        fmt::format("new PodSecurity enforce level only checked against the first {} of {} "
+                    "existing pods",
+                    checked, pods));
+  }
+  if (found.empty()) return;
+  request.warnings.push_back(
+      fmt::format("existing pods in namespace \"{}\" violate the new PodSecurity enforce level "
+                  "\"{}\"",
+                  request.name, now.text));
+  std::set<std::string> lines;
+  for (const auto& [violation, offenders] : found) lines.insert(text_of(offenders, violation));
+  request.warnings.insert(request.warnings.end(), lines.begin(), lines.end());
 }
 
 Result<> PodSecurity::check_namespace(const AdmissionRequest& request) const {
@@ -80,6 +140,9 @@ Result<> PodSecurity::check_namespace(const AdmissionRequest& request) const {
 
 Task<> PodSecurity::mutate(AdmissionRequest& request) {
   if (!writes_pod_spec(request)) co_return Unit{};
+  if (is_resource(request, "", "namespaces") && request.old_object != nullptr) {
+    warn_of_pods(request);
+  }
   const PodSpecAt at =
       find_pod_spec(request.kind->gvr.group, request.kind->gvr.resource, *request.object);
   if (at.spec == nullptr || !touches_spec(request, at)) co_return Unit{};
@@ -88,7 +151,20 @@ Task<> PodSecurity::mutate(AdmissionRequest& request) {
   if (!found.empty())
     request.warnings.push_back(
         fmt::format("would violate PodSecurity \"{}\": {}", policy.text, found));
+  audit(request, at);
   co_return Unit{};
+}
+
+void PodSecurity::audit(const AdmissionRequest& request, const PodSpecAt& at) const {
+  const Policy policy = policy_of(request.ns, "audit");
+  const std::string found = violations(policy.level, at);
+  if (found.empty()) return;
+  log::info("pod security audit", {{"user", request.user->name},
+                                   {"resource", request.kind->gvr.group_resource()},
+                                   {"namespace", request.ns},
+                                   {"name", request.name},
+                                   {"level", policy.text},
+                                   {"violations", found}});
 }
 
 Task<> PodSecurity::validate(const AdmissionRequest& request) {

@@ -1,20 +1,25 @@
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "kernel/apiserver/admission.h"
+#include "kernel/apiserver/admission/pod_parts.h"
 #include "kernel/apiserver/admission/pod_security_rules.h"
 #include "kernel/apiserver/reader.h"
 
 namespace atl::apiserver {
 
 // Holds pods to the level that their namespace's labels name: pod-security.kubernetes.io/enforce
-// refuses, .../warn warns, also for templates of workloads. (.../audit is accepted; there is no
-// audit log to write to yet.) Levels are those of Kubernetes 1.36 whatever version a label names.
-// An unknown level is refused when the namespace is written.
+// refuses, .../warn warns and .../audit goes to the log, both also for templates of workloads. Who
+// makes a namespace's level stricter is warned of the pods in it that break it. Levels are those of
+// Kubernetes 1.36 whatever version a label names. An unknown level is refused when the namespace is
+// written.
 class PodSecurity final : public Admission {
  public:
   explicit PodSecurity(const Reader& reader) : reader_(reader) {}
   std::string_view name() const override { return "PodSecurity"; }
-  Task<> mutate(AdmissionRequest& request) override;  // warnings only
+  Task<> mutate(AdmissionRequest& request) override;  // changes nothing: warnings and audit
   Task<> validate(const AdmissionRequest& request) override;
 
  private:
@@ -23,7 +28,11 @@ class PodSecurity final : public Admission {
     SecurityLevel level = SecurityLevel::kPrivileged;
     std::string text;
   };
+  using LabelOf = std::function<std::string_view(std::string_view key)>;
+  static Policy policy_in(const LabelOf& label, std::string_view mode);
   Policy policy_of(std::string_view ns, std::string_view mode) const;
+  void warn_of_pods(AdmissionRequest& request) const;
+  void audit(const AdmissionRequest& request, const PodSpecAt& at) const;
   Result<> check_namespace(const AdmissionRequest& request) const;
   const Reader& reader_;
 };

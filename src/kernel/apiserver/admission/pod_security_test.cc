@@ -167,6 +167,33 @@ TEST_F(PodSecurityStep, WarnsAboutTemplatesAndRefusesNone) {
             "would violate PodSecurity \"baseline:latest\": host namespaces (hostPID=true)");
 }
 
+TEST_F(PodSecurityStep, AStricterLevelTellsWhichPodsBreakIt) {
+  const auto put = [&](std::string name, std::string spec) {
+    reader_.put("", "pods",
+                doc(R"({"apiVersion":"v1","kind":"Pod","metadata":{"namespace":"n1","name":")" +
+                    name + R"("},"spec":)" + spec + "}"));
+  };
+  put("b", R"({"hostNetwork":true,"containers":[{"name":"a"}]})");
+  put("c", R"({"hostNetwork":true,"containers":[{"name":"a"}]})");
+  put("a", R"({"hostPID":true,"containers":[{"name":"a"}]})");
+  put("fine", R"({"containers":[{"name":"a"}]})");
+  const auto space = [](std::string_view level) {
+    return R"({"kind":"Namespace","metadata":{"name":"n1","labels":{"pod-security.kubernetes.io/enforce":")" +
+           std::string(level) + R"("}}})";
+  };
+  TestRequest stricter(Operation::kUpdate, "namespaces", space("baseline"), space("privileged"));
+  EXPECT_EQ(stricter.pass(step_), "");
+  EXPECT_EQ(stricter.request.warnings,
+            (std::vector<std::string>{
+                "existing pods in namespace \"n1\" violate the new PodSecurity enforce level "
+                "\"baseline:latest\"",
+                "a: host namespaces (hostPID=true)",
+                "b (and 1 other pod): host namespaces (hostNetwork=true)"}));
+  TestRequest looser(Operation::kUpdate, "namespaces", space("baseline"), space("restricted"));
+  EXPECT_EQ(looser.pass(step_), "");
+  EXPECT_TRUE(looser.request.warnings.empty());
+}
+
 TEST_F(PodSecurityStep, UnknownLevelsAreRefusedOnNamespaces) {
   TestRequest bad(
       Operation::kCreate, "namespaces",
