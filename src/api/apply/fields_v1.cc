@@ -17,18 +17,6 @@ Error malformed(std::string_view element, std::string_view why) {
   return Error(Code::kInvalid, fmt::format("fieldsV1: \"{}\": {}", element.substr(0, 120), why));
 }
 
-// Numbers that are not whole may read back as their neighbours: an element that holds one keeps the
-// text it came with, so that it stands however often it is read.
-bool has_fraction(const json::Value& value) {
-  if (const json::Object* object = value.if_object()) {
-    return std::any_of(object->begin(), object->end(),
-                       [](const auto& pair) { return has_fraction(pair.value()); });
-  }
-  if (const json::Array* array = value.if_array())
-    return std::any_of(array->begin(), array->end(), has_fraction);
-  return value.is_double() && json::serialize(value).find_first_of(".e") != std::string::npos;
-}
-
 // The element in canonical text; empty where its kind is unknown (a later version's: skipped).
 Result<std::string> canonical(std::string_view element) {
   if (element.size() < 2) return malformed(element, "an element has at least two characters");
@@ -50,7 +38,6 @@ Result<std::string> canonical(std::string_view element) {
       if (!value) return malformed(element, value.error().message());
       if (element[0] == 'k' && !value->is_object())
         return malformed(element, "keys must be an object");
-      if (has_fraction(*value)) return std::string(element);
       return fmt::format("{}:{}", element[0], json::serialize(*value));
     }
     default:

@@ -50,6 +50,17 @@ void canonical_quantity(json::Value& value, bool in_list) {
   value = json::Value(json::String(amount.text()));
 }
 
+// A null among the items or entries of a built-in kind is the zero value of its type there; custom
+// kinds say themselves whether they take one.
+void fill_null(const Schema& schema, json::Value& value) {
+  if (!value.is_null() || schema.nullable || schema.custom) return;
+  if (schema.type == SchemaType::kString && schema.format.empty()) value = "";
+  if (schema.type == SchemaType::kString && schema.format == "byte") value = "";
+  if (schema.type == SchemaType::kInteger || schema.type == SchemaType::kNumber) value = 0;
+  if (schema.type == SchemaType::kBoolean) value = false;
+  if (schema.type == SchemaType::kObject) value = json::Object{};
+}
+
 // About how much memory a copy takes.
 size_t weight(const json::Value& value) {
   size_t bytes = sizeof(json::Value);
@@ -73,7 +84,10 @@ class Defaulter {
     } else if (json::Object* object = value.if_object()) {
       members(schema.holds_schema() ? *schema.items : schema, *object);
     } else if (json::Array* array = value.if_array(); array && schema.items) {
-      for (json::Value& item : *array) this->value(*schema.items, item);
+      for (json::Value& item : *array) {
+        fill_null(*schema.items, item);
+        this->value(*schema.items, item);
+      }
     }
   }
 
@@ -104,6 +118,7 @@ class Defaulter {
       if (schema.additional->wire == WireType::kQuantity) {
         canonical_quantity(pair.value(), /*in_list=*/true);
       } else {
+        fill_null(*schema.additional, pair.value());
         value(*schema.additional, pair.value());
       }
     }

@@ -111,13 +111,15 @@ class Checker {
     return fits(schema.type, value) && (schema.custom || fits_width(schema, value));
   }
 
-  // An integer of a built-in kind has the width that its decoder gives it.
+  // An integer of a built-in kind is written as one, 1.0 is none, and has the width that its
+  // decoder gives it.
   static bool fits_width(const Schema& schema, const json::Value& value) {
-    if (schema.type != SchemaType::kInteger) return true;
-    if (value.is_uint64()) {
-      return value.get_uint64() <= uint64_t(schema.format == "int32" ? INT32_MAX : INT64_MAX);
-    }
-    if (schema.format != "int32" || !value.is_int64()) return true;
+    const bool either = schema.type == SchemaType::kIntOrString;  // the number has 32 bits
+    if ((schema.type != SchemaType::kInteger && !either) || !value.is_number()) return true;
+    if (value.is_double()) return false;
+    const bool narrow = either || schema.format == "int32";
+    if (value.is_uint64()) return value.get_uint64() <= uint64_t(narrow ? INT32_MAX : INT64_MAX);
+    if (!narrow) return true;
     return value.get_int64() >= INT32_MIN && value.get_int64() <= INT32_MAX;
   }
 

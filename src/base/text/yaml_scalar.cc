@@ -91,6 +91,13 @@ std::optional<double> floating(std::string_view text) {
   return number;
 }
 
+// YAML is turned into JSON, where 1.0 is written 1.
+json::Value shortest(double number) {
+  constexpr double kIntegersTo = 9.2e18;
+  if (std::floor(number) == number && std::fabs(number) < kIntegersTo) return int64_t(number);
+  return number;
+}
+
 Error mismatch(std::string_view text, std::string_view tag) {
   return Error(Code::kBadRequest,
                fmt::format("cannot decode `{}` as a !!{}", text.substr(0, 64), tag));
@@ -107,7 +114,7 @@ Result<json::Value> resolve_plain(std::string_view text) {
     std::string plain(text);
     std::erase(plain, '_');
     if (auto number = integer(plain)) return *std::move(number);
-    if (const auto number = floating(plain)) return json::Value(*number);
+    if (const auto number = floating(plain)) return shortest(*number);
   } else if (first == '.') {
     if (const auto number = floating(text)) return json::Value(*number);
   }
