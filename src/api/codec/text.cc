@@ -20,7 +20,7 @@ Result<MediaType> media_type(std::string_view content_type) {
   std::string essence(trim(content_type.substr(0, content_type.find(';'))));
   std::transform(essence.begin(), essence.end(), essence.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? char(c | 0x20) : c; });
-  if (essence.empty() || essence == "application/json") return MediaType::kJson;
+  if (content_type.empty() || essence == "application/json") return MediaType::kJson;
   if (essence == "application/yaml") return MediaType::kYaml;
   if (essence == "application/vnd.kubernetes.protobuf") return MediaType::kProtobuf;
   return Error(Code::kUnsupportedMedia,
@@ -39,6 +39,7 @@ Result<json::Value> decode_text(MediaType type, std::string_view body, Strictnes
     return value;
   }
   if (type != MediaType::kJson) return Error(Code::kInternal, "decode_text: not a text format");
+  if (body.empty()) return Error(Code::kBadRequest, "JSON: unexpected end of the document");
   json::ParseOptions options;
   options.duplicate_keys = &strictness.duplicate_fields;
   TRY(json::Value value, json::parse(body, options));

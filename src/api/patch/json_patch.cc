@@ -18,14 +18,19 @@ struct Pointer {
   std::vector<std::string> steps;
 };
 
+// What cannot be read as a list of operations at all.
 Error malformed(std::string what) {
   return Error(Code::kBadRequest, "error decoding patch: " + std::move(what));
+}
+// An operation that cannot be carried out, whatever the document holds.
+Error unusable(std::string what) {
+  return Error(Code::kInvalid, "error in patch: " + std::move(what));
 }
 
 Result<Pointer> parse_pointer(std::string_view text) {
   Pointer pointer{std::string(text), {}};
   if (text.empty()) return pointer;
-  if (text[0] != '/') return malformed(fmt::format("path \"{}\" must start with /", text));
+  if (text[0] != '/') return unusable(fmt::format("path \"{}\" must start with /", text));
   for (const char c : text) {
     if (c == '/') {
       pointer.steps.emplace_back();
@@ -42,7 +47,7 @@ Result<Pointer> parse_pointer(std::string_view text) {
       }
       const char next = ++i < step.size() ? step[i] : '\0';
       if (next != '0' && next != '1')
-        return malformed(fmt::format("path \"{}\": ~ stands before 0 or 1 only", text));
+        return unusable(fmt::format("path \"{}\": ~ stands before 0 or 1 only", text));
       plain += next == '0' ? '~' : '/';
     }
     step = std::move(plain);
@@ -92,11 +97,11 @@ class Patcher {
     if (!operation.is_object()) return malformed("an operation must be an object");
     op_ = json::string_at(operation, {"op"});
     const json::Value* path = json::find(operation, {"path"});
-    if (!path || !path->is_string()) return malformed("an operation needs a path");
+    if (!path || !path->is_string()) return unusable("an operation needs a path");
     TRY(const Pointer at, parse_pointer(path->get_string()));
     const json::Value* value = json::find(operation, {"value"});
     if (op_ == "add" || op_ == "replace" || op_ == "test") {
-      if (!value) return malformed(fmt::format("operation {} needs a value", op_));
+      if (!value) return unusable(fmt::format("operation {} needs a value", op_));
       if (op_ == "test") return test(at, *value);
       return op_ == "add" ? add(at, *value) : replace(at, *value);
     }
@@ -104,9 +109,9 @@ class Patcher {
       TRY_OK(remove(at));
       return Unit();
     }
-    if (op_ != "move" && op_ != "copy") return malformed(fmt::format("Unexpected kind: {}", op_));
+    if (op_ != "move" && op_ != "copy") return unusable(fmt::format("Unexpected kind: {}", op_));
     const json::Value* from = json::find(operation, {"from"});
-    if (!from || !from->is_string()) return malformed(fmt::format("operation {} needs from", op_));
+    if (!from || !from->is_string()) return unusable(fmt::format("operation {} needs from", op_));
     TRY(const Pointer source, parse_pointer(from->get_string()));
     return op_ == "move" ? move(source, at) : copy(source, at);
   }

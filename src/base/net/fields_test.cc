@@ -28,6 +28,9 @@ TEST(Query, DecodesAndKeepsOrder) {
   EXPECT_TRUE(query->flag("t"));
   EXPECT_FALSE(query->flag("f"));
   EXPECT_FALSE(query->flag("none"));
+  EXPECT_FALSE(Query::parse("f=False")->flag("f"));
+  EXPECT_FALSE(Query::parse("f=0")->flag("f"));
+  EXPECT_TRUE(Query::parse("f=perhaps")->flag("f"));
   EXPECT_EQ(query->items().size(), 7u);
   for (const char* bad : {"a=%", "a=%4", "a=%zz", "%=1"}) {
     const auto refused = Query::parse(bad);

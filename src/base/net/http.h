@@ -42,7 +42,7 @@ class Query {
   std::string_view get(std::string_view name) const;  // the first, or empty
   bool has(std::string_view name) const;
   std::vector<std::string_view> all(std::string_view name) const;
-  // "true", "1" and a bare name are true.
+  // As Kubernetes reads flags: everything but "0" and "false" is true, a bare name too.
   bool flag(std::string_view name) const;
   const std::vector<std::pair<std::string, std::string>>& items() const { return items_; }
 

@@ -102,8 +102,9 @@ std::vector<std::string_view> Query::all(std::string_view name) const {
 
 bool Query::flag(std::string_view name) const {
   if (!has(name)) return false;
-  const std::string_view value = get(name);
-  return value.empty() || value == "true" || value == "1";
+  std::string value(get(name));
+  std::ranges::transform(value, value.begin(), [](unsigned char c) { return std::tolower(c); });
+  return value != "0" && value != "false";
 }
 
 }  // namespace atl::net

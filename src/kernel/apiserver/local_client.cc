@@ -47,7 +47,8 @@ class LocalClient final : public api::Client {
   }
 
   Task<api::ObjectList> list(api::Gvr resource, api::ListOptions options) override {
-    CO_TRY(const Call call, co_await begin("list", resource, {options.ns, ""}, {}));
+    CO_TRY(const Call call, co_await begin("list", resource, {options.ns, ""}, {},
+                                           {options.field_selector, options.label_selector}));
     ListQuery query;
     CO_TRY(query.labels, api::LabelSelector::parse(options.label_selector));
     CO_TRY(query.fields, api::FieldSelector::parse(options.field_selector));
@@ -67,7 +68,8 @@ class LocalClient final : public api::Client {
   }
 
   Task<std::unique_ptr<api::Watch>> watch(api::Gvr resource, api::WatchOptions options) override {
-    CO_TRY(const Call call, co_await begin("watch", resource, {options.ns, ""}, {}));
+    CO_TRY(const Call call, co_await begin("watch", resource, {options.ns, ""}, {},
+                                           {options.field_selector, options.label_selector}));
     WatchQuery query;
     CO_TRY(query.labels, api::LabelSelector::parse(options.label_selector));
     CO_TRY(query.fields, api::FieldSelector::parse(options.field_selector));
@@ -136,9 +138,12 @@ class LocalClient final : public api::Client {
  private:
   const Versions& versions() const { return o_.registry.parts().versions; }
 
+  struct Selectors {
+    std::string fields, labels;
+  };
   // Routing and authorization.
   Task<Call> begin(std::string verb, api::Gvr resource, api::ObjectKey key,
-                   api::WriteOptions options) {
+                   api::WriteOptions options, Selectors selectors = {}) {
     Call call{.kind = o_.kinds.find(resource),
               .subresource = options.subresource,
               .key = key,
@@ -154,7 +159,9 @@ class LocalClient final : public api::Client {
                             .resource = resource.resource,
                             .subresource = options.subresource,
                             .ns = call.key.ns,
-                            .name = call.key.name};
+                            .name = call.key.name,
+                            .field_selector = std::move(selectors.fields),
+                            .label_selector = std::move(selectors.labels)};
     CO_TRY(const Decision decision, co_await o_.authorizer.authorize(wanted));
     if (!decision.allowed) co_return forbidden(wanted, decision.reason);
     co_return call;

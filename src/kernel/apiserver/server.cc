@@ -83,7 +83,7 @@ Async<void> ApiServer::stop() {
 
 net::Handler ApiServer::handler() {
   return [this](net::Request request, net::Responder& responder) {
-    return serve(std::move(request), responder);
+    return serve(std::make_unique<Exchange>(std::move(request), responder), responder);
   };
 }
 
@@ -96,11 +96,12 @@ std::unique_ptr<api::Client> ApiServer::client_as(UserInfo user, std::string man
                             .manager = std::move(manager)});
 }
 
-Async<void> ApiServer::serve(net::Request request, net::Responder& responder) {
-  Exchange exchange(std::move(request), responder);
+Async<void> ApiServer::serve(std::unique_ptr<Exchange> owned, net::Responder& responder) {
+  Exchange& exchange = *owned;
   exchange.begun = options_.timer.monotonic();
   exchange.audit_id = audit_id_of(exchange.http.headers, options_.rng);
   auto done = co_await run(exchange);
+  if (done && exchange.go_on) done = co_await exchange.go_on();
   if (!done) {
     const Error error = std::move(done).error();
     if (error.code() == Code::kInternal || error.code() == Code::kExhausted) {

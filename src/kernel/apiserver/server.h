@@ -62,7 +62,7 @@ class ApiServer {
 
  private:
   explicit ApiServer(Options options);
-  Async<void> serve(net::Request request, net::Responder& responder);
+  Async<void> serve(std::unique_ptr<Exchange> owned, net::Responder& responder);
   Task<> run(Exchange& exchange);
   Task<> dispatch(Exchange& exchange);
   Task<> dispatch_within(Exchange& exchange, Duration limit);

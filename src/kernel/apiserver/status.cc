@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "base/text/utf8.h"
+
 namespace atl::apiserver {
 namespace {
 
@@ -42,9 +44,9 @@ const Row& row(Code code) {
 
 json::Object details_of(const StatusSubject& subject) {
   json::Object details;
-  if (!subject.name.empty()) details["name"] = subject.name;
-  if (!subject.group.empty()) details["group"] = subject.group;
-  if (!subject.kind.empty()) details["kind"] = subject.kind;
+  if (!subject.name.empty()) details["name"] = to_valid_utf8(subject.name);
+  if (!subject.group.empty()) details["group"] = to_valid_utf8(subject.group);
+  if (!subject.kind.empty()) details["kind"] = to_valid_utf8(subject.kind);
   if (!subject.uid.empty()) details["uid"] = subject.uid;
   return details;
 }
@@ -53,8 +55,8 @@ json::Array causes_of(const Error& error) {
   json::Array causes;
   for (const Cause& cause : error.causes()) {
     if (cause.reason == kContinueToken) continue;
-    json::Object item{{"reason", cause.reason}, {"message", cause.message}};
-    if (!cause.field.empty()) item["field"] = cause.field;
+    json::Object item{{"reason", cause.reason}, {"message", to_valid_utf8(cause.message)}};
+    if (!cause.field.empty()) item["field"] = to_valid_utf8(cause.field);
     causes.push_back(std::move(item));
   }
   return causes;
@@ -69,6 +71,19 @@ std::string_view status_reason(Code code) {
   return row(code).reason;
 }
 
+std::optional<StatusSubject> subject_of_invalid(std::string_view message) {
+  const size_t open = message.find(" \"");
+  const size_t close = message.find("\" is invalid");
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open + 2)
+    return std::nullopt;
+  const std::string_view kind = message.substr(0, open);
+  if (kind.find(' ') != std::string_view::npos) return std::nullopt;
+  const size_t dot = std::min(kind.find('.'), kind.size());
+  return StatusSubject{.name = std::string(message.substr(open + 2, close - open - 2)),
+                       .group = std::string(kind.substr(std::min(dot + 1, kind.size()))),
+                       .kind = std::string(kind.substr(0, dot))};
+}
+
 json::Value status_document(const Error& error, const StatusSubject& subject) {
   json::Object details = details_of(subject);
   json::Object metadata;
@@ -81,7 +96,7 @@ json::Value status_document(const Error& error, const StatusSubject& subject) {
                       {"apiVersion", "v1"},
                       {"metadata", std::move(metadata)},
                       {"status", "Failure"},
-                      {"message", error.message()},
+                      {"message", to_valid_utf8(error.message())},
                       {"reason", status_reason(error.code())},
                       {"code", http_code(error.code())}};
   if (!details.empty()) status["details"] = std::move(details);

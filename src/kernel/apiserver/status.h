@@ -22,6 +22,10 @@ struct StatusSubject {
 // Status.metadata.continue.
 inline constexpr std::string_view kContinueToken = "ContinueToken";
 
+// The subject that the message of an invalid object or of invalid options names:
+// `Kind.group "name" is invalid: ...`. Nothing where the message has another form.
+std::optional<StatusSubject> subject_of_invalid(std::string_view message);
+
 int http_code(Code code);
 std::string_view status_reason(Code code);
 

@@ -15,9 +15,9 @@ constexpr std::string_view kBearerProtocol = "base64url.bearer.authorization.k8s
 class BodySink final : public EventSink {
  public:
   explicit BodySink(std::unique_ptr<net::ResponseStream> stream) : stream_(std::move(stream)) {}
-  Task<> carry(Task<> events) override { co_return co_await std::move(events); }
-  Task<> write(SharedBytes frame) override { co_return co_await stream_->write(std::move(frame)); }
-  Task<> finish() override { co_return co_await stream_->finish({}); }
+  Task<> carry(Task<> events) override { return events; }
+  Task<> write(SharedBytes frame) override { return stream_->write(std::move(frame)); }
+  Task<> finish() override { return stream_->finish({}); }
 
  private:
   const std::unique_ptr<net::ResponseStream> stream_;

@@ -75,7 +75,12 @@ Task<> Exchange::reply_error(Error error) {
   StatusSubject about = subject;
   // Only what has a name and a kind of its own is named by a Status.
   if (error.code() == Code::kBadRequest || error.code() == Code::kUnauthorized) about = {};
-  if (error.code() == Code::kInvalid && !kind.empty()) about.kind = kind;
+  if (error.code() == Code::kInvalid) {
+    // Options, and bodies of another kind than the resource's, are named by their own.
+    auto named = subject_of_invalid(error.message());
+    if (!kind.empty()) about.kind = kind;
+    if (named && named->kind != kind) about = *std::move(named);
+  }
   const json::Value document = status_document(error, about);
   co_return co_await reply_document(http_code(error.code()), document);
 }

@@ -37,6 +37,9 @@ class Exchange {
   // Asks again who the caller is and whether this request is still allowed: streams outlive tokens
   // and roles. An error ends the stream. Set by ApiServer.
   std::function<Task<>()> revalidate;
+  // What is left to do once all stages have returned: a stream that lives for hours does not keep
+  // their coroutines. Set by who answers; empty: nothing.
+  std::function<Task<>()> go_on;
 
   bool answered() const { return status_ != 0; }
   int status() const { return status_; }

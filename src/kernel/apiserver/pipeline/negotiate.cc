@@ -98,7 +98,10 @@ Accepted preferred_text(const net::Headers& headers) {
 }
 
 bool wants_pretty(const net::Headers& headers, const net::Query& query) {
-  if (query.has("pretty")) return query.flag("pretty");
+  if (query.has("pretty")) {
+    const std::string wish = lower(query.get("pretty"));
+    return wish.empty() || wish == "1" || wish == "t" || wish == "true";
+  }
   const std::string_view agent = headers.get("user-agent");
   return agent.starts_with("curl") || agent.starts_with("Wget") || agent.starts_with("Mozilla/5.0");
 }
@@ -145,9 +148,10 @@ Result<View> choose_view(const net::Headers& headers, const net::Query& query,
     binary = view;
   }
   if (binary) return *binary;
+  std::string offered = "application/json, application/yaml";
+  if (protobuf == ProtobufForm::kKnown) offered += ", application/vnd.kubernetes.protobuf";
   return Error(Code::kNotAcceptable,
-               "only the following media types are accepted: application/json, application/yaml, "
-               "application/vnd.kubernetes.protobuf");
+               "only the following media types are accepted: " + std::move(offered));
 }
 
 }  // namespace atl::apiserver

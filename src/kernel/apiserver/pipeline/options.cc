@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text/utf8.h"
+
 namespace atl::apiserver {
 namespace {
 
@@ -54,31 +56,61 @@ std::string default_manager(std::string_view agent) {
   return out.empty() ? "unknown" : out;
 }
 
+// What the parameters of a verb are called where they are wrong.
+std::string_view options_type(std::string_view verb) {
+  if (verb == "create") return "CreateOptions";
+  if (verb == "update") return "UpdateOptions";
+  return verb == "patch" ? "PatchOptions" : "DeleteOptions";
+}
+
 Result<FieldValidation> validation_of(std::string_view text, std::string_view verb) {
   if (text.empty() || text == "Warn") return FieldValidation::kWarn;
   if (text == "Ignore") return FieldValidation::kIgnore;
   if (text == "Strict") return FieldValidation::kStrict;
-  const std::string_view type = verb == "create"   ? "CreateOptions"
-                                : verb == "update" ? "UpdateOptions"
-                                                   : "PatchOptions";
   return invalid_options(
-      type, "fieldValidation", "FieldValueNotSupported",
+      options_type(verb), "fieldValidation", "FieldValueNotSupported",
       fmt::format(
           "Unsupported value: \"{}\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"",
           text));
 }
 
-Result<bool> dry_run_of(const std::vector<std::string_view>& values) {
+Result<bool> dry_run_of(const std::vector<std::string_view>& values, std::string_view verb) {
+  json::Array given;
+  bool known = true;
   for (const std::string_view value : values) {
     if (value.empty()) continue;
-    if (value != "All") {
-      return invalid_options(
-          "CreateOptions", "dryRun", "FieldValueNotSupported",
-          fmt::format("Unsupported value: \"{}\": supported values: \"All\"", value));
-    }
-    return true;
+    given.emplace_back(value);
+    known = known && value == "All";
   }
-  return false;
+  if (known) return !given.empty();
+  return invalid_options(
+      options_type(verb), "dryRun", "FieldValueNotSupported",
+      fmt::format("Unsupported value: {}: supported values: \"All\"", json::serialize(given)));
+}
+
+// Bytes that no name of a manager holds: managedFields are read by people.
+bool printable(std::string_view text) {
+  const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  return valid_utf8(text) && std::ranges::none_of(text, control);
+}
+
+Result<> check_manager(std::string_view name, std::string_view verb) {
+  if (name.size() > kManagerBytesMax) {
+    return invalid_options(
+        options_type(verb), "fieldManager", "FieldValueTooLong",
+        fmt::format("Too long: may not be more than {} bytes", kManagerBytesMax));
+  }
+  if (printable(name)) return Unit{};
+  return invalid_options(
+      options_type(verb), "fieldManager", "FieldValueInvalid",
+      fmt::format("Invalid value: {}: invalid character", json::serialize(json::Value(name))));
+}
+
+Result<uint64_t> limit_of(const net::Query& query) {
+  if (query.get("limit").empty()) return 0;
+  TRY(const int64_t limit, number("limit", query.get("limit")));
+  // As upstream: a limit below one is no limit.
+  return limit > 0 ? uint64_t(limit) : 0;
 }
 
 Result<> read_selectors(const net::Query& query, const api::Kind& kind, api::LabelSelector& labels,
@@ -93,6 +125,12 @@ Result<> read_selectors(const net::Query& query, const api::Kind& kind, api::Lab
     const auto& known = kind.selectable_fields;
     if (term.field == "metadata.name" || term.field == "metadata.namespace") continue;
     if (std::find(known.begin(), known.end(), term.field) == known.end()) {
+      if (known.empty()) {
+        return Error(Code::kBadRequest,
+                     fmt::format("\"{}\" is not a known field selector: only \"metadata.name\", "
+                                 "\"metadata.namespace\"",
+                                 term.field));
+      }
       return Error(Code::kBadRequest, fmt::format("field label not supported: {}", term.field));
     }
   }
@@ -111,15 +149,11 @@ Result<Call> read_call(Exchange& exchange, api::KindPtr kind) {
   const std::string& verb = exchange.info.verb;
   const bool writes = verb == "create" || verb == "update" || verb == "patch";
   if (!writes && !verb.starts_with("delete")) return call;
-  TRY(call.dry_run, dry_run_of(exchange.query.all("dryRun")));
+  TRY(call.dry_run, dry_run_of(exchange.query.all("dryRun"), verb));
   if (!writes) return call;
   TRY(call.validation, validation_of(exchange.query.get("fieldValidation"), verb));
   call.manager = exchange.query.get("fieldManager");
-  if (call.manager.size() > kManagerBytesMax) {
-    return invalid_options(
-        "PatchOptions", "fieldManager", "FieldValueTooLong",
-        fmt::format("Too long: may not be more than {} bytes", kManagerBytesMax));
-  }
+  TRY_OK(check_manager(call.manager, verb));
   const bool apply =
       exchange.http.headers.get("content-type").starts_with("application/apply-patch");
   if (call.manager.empty() && !apply)
@@ -130,11 +164,7 @@ Result<Call> read_call(Exchange& exchange, api::KindPtr kind) {
 Result<ListQuery> read_list(const net::Query& query, const api::Kind& kind) {
   ListQuery list;
   TRY_OK(read_selectors(query, kind, list.labels, list.fields));
-  if (query.has("limit") && !query.get("limit").empty()) {
-    TRY(const int64_t limit, number("limit", query.get("limit")));
-    // As upstream: a limit below one is no limit.
-    list.limit = limit > 0 ? uint64_t(limit) : 0;
-  }
+  TRY(list.limit, limit_of(query));
   list.continue_token = query.get("continue");
   const std::string_view match = query.get("resourceVersionMatch");
   TRY(const auto revision, revision_of(query.get("resourceVersion")));
@@ -178,6 +208,7 @@ Result<WatchQuery> read_watch(const net::Query& query, const api::Kind& kind,
                               Duration default_timeout) {
   WatchQuery watch;
   TRY_OK(read_selectors(query, kind, watch.labels, watch.fields));
+  TRY_OK(limit_of(query));  // no watch has one, but its form is checked
   TRY(const auto revision, revision_of(query.get("resourceVersion")));
   if (revision && *revision) watch.from = revision;
   watch.bookmarks = query.flag("allowWatchBookmarks");
@@ -207,8 +238,12 @@ Result<WatchQuery> read_watch(const net::Query& query, const api::Kind& kind,
   return watch;
 }
 
-bool delete_is_dry_run(const json::Value& options) {
-  return !json::array_at(options, {"dryRun"}).empty();
+Result<bool> delete_is_dry_run(const json::Value& options) {
+  std::vector<std::string_view> values;
+  for (const json::Value& value : json::array_at(options, {"dryRun"})) {
+    values.push_back(value.is_string() ? std::string_view(value.get_string()) : "null");
+  }
+  return dry_run_of(values, "delete");
 }
 
 Result<DeleteQuery> read_delete(const net::Query& query, const json::Value& options) {

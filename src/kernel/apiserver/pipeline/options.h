@@ -17,7 +17,7 @@ Result<WatchQuery> read_watch(const net::Query& query, const api::Kind& kind,
                               Duration default_timeout);
 // A DeleteOptions document (null: none) over the query parameters.
 Result<DeleteQuery> read_delete(const net::Query& query, const json::Value& options);
-bool delete_is_dry_run(const json::Value& options);
+Result<bool> delete_is_dry_run(const json::Value& options);
 // The resourceVersion of a GET: the answer must not be older. 0 where absent.
 Result<Revision> read_revision(const net::Query& query);
 

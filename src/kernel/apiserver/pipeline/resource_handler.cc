@@ -4,7 +4,6 @@
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
-#include "kernel/apiserver/pipeline/decode.h"
 #include "kernel/apiserver/pipeline/event_sink.h"
 #include "kernel/apiserver/pipeline/gzip.h"
 #include "kernel/apiserver/pipeline/options.h"
@@ -27,6 +26,17 @@ bool offers(const api::Kind& kind, const RequestInfo& info) {
   if (info.subresource.empty()) return has_verb(kind.verbs, info.verb);
   const api::Subresource* sub = kind.subresource(info.subresource);
   return sub && (sub->verbs.empty() || has_verb(sub->verbs, info.verb));
+}
+
+Result<PatchBody> read_patch(const Exchange& exchange, std::string_view text) {
+  TRY(PatchBody patch, decode_patch(exchange.http.headers, text));
+  patch.force = exchange.query.flag("force");
+  if (!exchange.query.has("force") || patch.type == api::PatchType::kApply) return patch;
+  return Error(Code::kInvalid,
+               "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified "
+               "for non-apply patch")
+      .with_cause(
+          {"FieldValueForbidden", "Forbidden: may not be specified for non-apply patch", "force"});
 }
 
 }  // namespace
@@ -65,7 +75,8 @@ Task<> ResourceHandler::serve_object(Exchange& exchange, const Call& call) {
   if (verb == "watch") co_return co_await watch(exchange, call);
   if (verb == "delete") co_return co_await remove(exchange, call);
   if (verb == "deletecollection") co_return co_await remove_collection(exchange, call);
-  if (verb == "create" && !exchange.info.name.empty()) co_return method_not_allowed();
+  // Names are created in a collection, everything else happens to a name.
+  if ((verb == "create") != exchange.info.name.empty()) co_return method_not_allowed();
   if (verb == "create" && hooks_.virtual_hook(call.kind->gvr, {}))
     co_return co_await post(exchange, call);
   co_return co_await write(exchange, call);
@@ -88,6 +99,12 @@ Result<View> ResourceHandler::view_of(const Exchange& exchange, const Call& call
   const bool known = call.kind->schema && !call.kind->custom;
   return choose_view(exchange.http.headers, exchange.query,
                      known ? ProtobufForm::kKnown : ProtobufForm::kNone);
+}
+
+BodyType ResourceHandler::body_type(const Call& call) const {
+  const api::Subresource* sub = call.kind->subresource(call.subresource);
+  return {.kind = sub && !sub->kind.kind.empty() ? sub->kind.kind : call.kind->gvk.kind,
+          .protobuf = call.kind->custom ? ProtobufForm::kNone : ProtobufForm::kKnown};
 }
 
 Task<> ResourceHandler::get(Exchange& exchange, const Call& call) {
@@ -143,6 +160,14 @@ Task<> ResourceHandler::send_list(Exchange& exchange, Views::List list, const Vi
   co_return co_await stream->finish();
 }
 
+// A watch that has begun: all that it needs for as long as it lives.
+struct ResourceHandler::OpenWatch {
+  std::unique_ptr<Watcher> watcher;
+  api::KindPtr kind;
+  View view;
+  std::unique_ptr<EventSink> sink;
+};
+
 Task<> ResourceHandler::watch(Exchange& exchange, const Call& call) {
   CO_TRY(View view, view_of(exchange, call));
   view.encoding = Encoding::kJson;
@@ -153,35 +178,39 @@ Task<> ResourceHandler::watch(Exchange& exchange, const Call& call) {
   CO_TRY(WatchQuery query, read_watch(exchange.query, *call.kind, timeout));
   auto watcher = co_await registry_.watch(call, std::move(query));
   if (!watcher && watcher.error().code() != Code::kGone) co_return std::move(watcher).error();
-  CO_TRY(const auto sink, co_await open_event_sink(exchange));
-  std::optional<Error> failed;
-  if (watcher) {
-    auto ended = co_await sink->carry(send_events(exchange, **watcher, call, view, *sink));
-    if (!ended) failed = std::move(ended).error();
-  } else {
-    failed = std::move(watcher).error();
+  CO_TRY(auto sink, co_await open_event_sink(exchange));
+  if (!watcher) {
+    CO_TRY_OK(co_await sink->write(views_.error_frame(watcher.error())));
+    co_return co_await sink->finish();
   }
-  if (failed && failed->code() == Code::kCancelled) co_return *std::move(failed);
-  if (failed) CO_TRY_OK(co_await sink->write(views_.error_frame(*failed)));
-  co_return co_await sink->finish();
+  const auto opened =
+      std::make_shared<OpenWatch>(*std::move(watcher), call.kind, std::move(view), std::move(sink));
+  exchange.go_on = [this, &exchange, opened] { return carry_watch(exchange, opened); };
+  co_return Unit{};
+}
+
+Task<> ResourceHandler::carry_watch(Exchange& exchange, std::shared_ptr<OpenWatch> watch) {
+  auto ended = co_await watch->sink->carry(send_events(exchange, *watch));
+  if (!ended && ended.error().code() == Code::kCancelled) co_return std::move(ended).error();
+  if (!ended) CO_TRY_OK(co_await watch->sink->write(views_.error_frame(ended.error())));
+  co_return co_await watch->sink->finish();
 }
 
 // Until the watch's time is over, or its caller may not see more: the error is the last event then.
-Task<> ResourceHandler::send_events(Exchange& exchange, Watcher& watcher, const Call& call,
-                                    const View& view, EventSink& sink) {
-  Columns columns = view.shape == Shape::kTable ? Columns::kDefine : Columns::kOmit;
+Task<> ResourceHandler::send_events(Exchange& exchange, const OpenWatch& watch) {
+  Columns columns = watch.view.shape == Shape::kTable ? Columns::kDefine : Columns::kOmit;
   MonoTime recheck_at = timer_.monotonic() + kRecheckEvery;
   for (;;) {
-    CO_TRY(const auto item, co_await watcher.next(recheck_at));
+    CO_TRY(const auto item, co_await watch.watcher->next(recheck_at));
     if (!item) co_return Unit{};
     if (timer_.monotonic() >= recheck_at) {
       recheck_at = timer_.monotonic() + kRecheckEvery;
       CO_TRY_OK(co_await exchange.revalidate());
     }
     if (item->quiet) continue;
-    CO_TRY(SharedBytes frame, views_.frame(*item, call.kind, view, columns));
+    CO_TRY(SharedBytes frame, views_.frame(*item, watch.kind, watch.view, columns));
     if (item->type != api::EventType::kBookmark) columns = Columns::kOmit;
-    CO_TRY_OK(co_await sink.write(std::move(frame)));
+    CO_TRY_OK(co_await watch.sink->write(std::move(frame)));
   }
 }
 
@@ -189,17 +218,11 @@ Task<> ResourceHandler::write(Exchange& exchange, const Call& call) {
   CO_TRY(const View view, view_of(exchange, call));
   CO_TRY(const std::string text, co_await read_body(exchange));
   if (exchange.info.verb == "patch") {
-    CO_TRY(PatchBody patch, decode_patch(exchange.http.headers, text));
-    patch.force = exchange.query.flag("force");
-    if (patch.force && patch.type != api::PatchType::kApply) {
-      co_return Error(Code::kInvalid,
-                      "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be "
-                      "specified for non-apply patch");
-    }
+    CO_TRY(PatchBody patch, read_patch(exchange, text));
     CO_TRY(const Written written, co_await registry_.patch(call, std::move(patch)));
     co_return co_await reply_written(exchange, call, written, view);
   }
-  CO_TRY(Body body, decode_body(exchange.http.headers, text, kinds_));
+  CO_TRY(Body body, decode_body(exchange.http.headers, text, kinds_, body_type(call)));
   if (exchange.info.verb == "update") {
     CO_TRY(const Written written, co_await registry_.update(call, std::move(body)));
     co_return co_await reply_written(exchange, call, written, view);
@@ -224,7 +247,8 @@ Task<> ResourceHandler::remove(Exchange& exchange, Call call) {
   CO_TRY(const std::string text, co_await read_body(exchange));
   CO_TRY(const json::Value options, decode_delete_options(exchange.http.headers, text, kinds_));
   CO_TRY(const DeleteQuery query, read_delete(exchange.query, options));
-  call.dry_run = call.dry_run || delete_is_dry_run(options);
+  CO_TRY(const bool dry_run, delete_is_dry_run(options));
+  call.dry_run = call.dry_run || dry_run;
   CO_TRY(const Removed removed, co_await registry_.remove(call, query));
   const bool waits = !removed.gone && query.orphan_dependents && !*query.orphan_dependents;
   if (!removed.gone) {
@@ -247,7 +271,8 @@ Task<> ResourceHandler::remove_collection(Exchange& exchange, Call call) {
   CO_TRY(const json::Value options, decode_delete_options(exchange.http.headers, text, kinds_));
   CO_TRY(const DeleteQuery query, read_delete(exchange.query, options));
   CO_TRY(const ListQuery list, read_list(exchange.query, *call.kind));
-  call.dry_run = call.dry_run || delete_is_dry_run(options);
+  CO_TRY(const bool dry_run, delete_is_dry_run(options));
+  call.dry_run = call.dry_run || dry_run;
   call.key.name.clear();
   CO_TRY(std::vector<api::ObjectPtr> removed,
          co_await registry_.remove_collection(call, list, query));
@@ -271,10 +296,10 @@ Task<> ResourceHandler::scale(Exchange& exchange, const Call& call) {
   } else {
     CO_TRY(const std::string text, co_await read_body(exchange));
     if (exchange.info.verb == "patch") {
-      CO_TRY(PatchBody patch, decode_patch(exchange.http.headers, text));
+      CO_TRY(PatchBody patch, read_patch(exchange, text));
       CO_TRY(scale, co_await registry_.patch_scale(call, std::move(patch)));
     } else {
-      CO_TRY(Body body, decode_body(exchange.http.headers, text, kinds_));
+      CO_TRY(Body body, decode_body(exchange.http.headers, text, kinds_, body_type(call)));
       CO_TRY(scale, co_await registry_.update_scale(call, std::move(body)));
     }
   }
@@ -290,7 +315,7 @@ Task<> ResourceHandler::post(Exchange& exchange, const Call& call) {
   CO_TRY(const std::string text, co_await read_body(exchange));
   Body body;
   if (!text.empty()) {
-    CO_TRY(body, decode_body(exchange.http.headers, text, kinds_));
+    CO_TRY(body, decode_body(exchange.http.headers, text, kinds_, body_type(call)));
   }
   CO_TRY(VirtualReply reply, co_await registry_.post(call, std::move(body)));
   co_return co_await exchange.reply_document(reply.status, reply.document);

@@ -3,6 +3,7 @@
 #include "base/async/task.h"
 #include "base/async/timer.h"
 #include "base/core/rng.h"
+#include "kernel/apiserver/pipeline/decode.h"
 #include "kernel/apiserver/pipeline/exchange.h"
 #include "kernel/apiserver/pipeline/views.h"
 #include "kernel/apiserver/registry/registry.h"
@@ -40,13 +41,16 @@ class ResourceHandler {
   Task<> remove_collection(Exchange& exchange, Call call);
   Task<> scale(Exchange& exchange, const Call& call);
   Task<> post(Exchange& exchange, const Call& call);
-  Task<> send_events(Exchange& exchange, Watcher& watcher, const Call& call, const View& view,
-                     EventSink& sink);
+  struct OpenWatch;
+  Task<> carry_watch(Exchange& exchange, std::shared_ptr<OpenWatch> watch);
+  Task<> send_events(Exchange& exchange, const OpenWatch& watch);
   Task<> revoked(Exchange& exchange);
   Task<> connect(Exchange& exchange, const Call& call, ConnectHook& hook);
   Task<> reply_written(Exchange& exchange, const Call& call, const Written& written,
                        const View& view);
   Task<> send_list(Exchange& exchange, Views::List list, const View& view);
+  // What the body of a write to the call's path is.
+  BodyType body_type(const Call& call) const;
   Result<View> view_of(const Exchange& exchange, const Call& call) const;
 
   Registry& registry_;

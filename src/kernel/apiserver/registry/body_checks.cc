@@ -54,8 +54,9 @@ Result<> check_type(const api::Gvk& wanted, json::Value& document) {
   }
   if (const auto given = json::string_at(document, {"kind"}); given != wanted.kind) {
     return Error(Code::kBadRequest,
-                 fmt::format("the kind in the data ({}) does not match the expected kind ({})",
-                             given, wanted.kind));
+                 fmt::format("{} in version \"{}\" cannot be handled as a {}: the kind in the data "
+                             "does not match the expected kind",
+                             given, wanted.version, wanted.kind));
   }
   return Unit{};
 }

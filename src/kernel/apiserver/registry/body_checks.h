@@ -22,6 +22,9 @@ Result<> check_address(const Call& call, json::Value& document, NameInBody name_
 Result<> drop_unknown(const Call& call, const api::Schema* schema, Body& body);
 // Wrong JSON types in an object of a built-in kind are kBadRequest: its decoder's answer.
 Result<> check_types(const api::Kind& kind, const api::Schema* schema, const json::Value& document);
+// What an apply needs besides: a field manager, the version of the URL, no managedFields of its
+// own. Before check_type(), which fills in what is missing.
+Result<> check_apply(const Call& call, const api::Gvk& wanted, const json::Value& config);
 // All of it, for an object of the call's kind; defaults included.
 Result<> accept_object(const Call& call, Body& body, NameInBody name_in_body);
 

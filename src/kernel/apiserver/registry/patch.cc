@@ -1,9 +1,12 @@
 #include "api/patch/patch.h"
 
+#include <fmt/format.h>
+
 #include "api/apply/apply.h"
 #include "api/validate/validate.h"
 #include "kernel/apiserver/registry/body_checks.h"
 #include "kernel/apiserver/registry/registry.h"
+#include "kernel/apiserver/status.h"
 
 namespace atl::apiserver {
 namespace {
@@ -35,7 +38,27 @@ Result<json::Value> patched(const Call& call, const PatchBody& patch, const json
   return Error(Code::kInternal, "apply is not a patch of the live object");
 }
 
-Result<> check_apply(const Call& call, const json::Value& config) {
+// What a write to the call's path does not reach, its manager does not own either: the status on
+// the main path, everything but the status on that of the status.
+void drop_out_of_reach(const HookTable& hooks, const Call& call, json::Value& config) {
+  if (call.subresource.empty()) {
+    if (call.kind->has_status()) json::erase(config, {"status"});
+    return;
+  }
+  const std::vector<std::string>* part = hooks.part(call.kind->gvr, call.subresource);
+  const std::string reached = part ? part->front() : call.subresource;
+  json::Object kept;
+  for (auto& [key, value] : config.get_object()) {
+    const std::string_view field = key;
+    if (field == reached || field == "apiVersion" || field == "kind" || field == "metadata")
+      kept.emplace(field, std::move(value));
+  }
+  config = std::move(kept);
+}
+
+}  // namespace
+
+Result<> check_apply(const Call& call, const api::Gvk& wanted, const json::Value& config) {
   if (call.manager.empty()) {
     return Error(Code::kInvalid,
                  "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is "
@@ -43,14 +66,20 @@ Result<> check_apply(const Call& call, const json::Value& config) {
         .with_cause(
             {"FieldValueRequired", "Required value: is required for apply patch", "fieldManager"});
   }
+  const std::string version = wanted.group_version().text();
+  const json::Value* given = json::find(config, {"apiVersion"});
+  if (!given || *given != json::Value(version)) {
+    return Error(Code::kBadRequest,
+                 fmt::format("Incorrect version specified in apply patch. Specified patch version: "
+                             "{}, expected: {}",
+                             json::string_at(config, {"apiVersion"}), version));
+  }
   const json::Value* managed = json::find(config, {"metadata", "managedFields"});
   if (managed && !managed->is_null()) {
     return Error(Code::kBadRequest, "metadata.managedFields must be nil");
   }
   return Unit{};
 }
-
-}  // namespace
 
 Task<Written> Registry::patch(Call call, PatchBody patch) {
   if (patch.type != api::PatchType::kApply) {
@@ -67,16 +96,24 @@ Task<Written> Registry::patch(Call call, PatchBody patch) {
                     "this resource has no schema to apply a configuration by");
   }
   // The fields of the configuration are what the manager owns: defaults are added after the merge.
+  CO_TRY_OK(check_apply(call, call.kind->gvk, patch.body.document));
   CO_TRY_OK(check_type(call.kind->gvk, patch.body.document));
   CO_TRY_OK(check_address(call, patch.body.document, NameInBody::kOptional));
-  CO_TRY_OK(check_apply(call, patch.body.document));
   CO_TRY_OK(drop_unknown(call, call.kind->schema, patch.body));
   CO_TRY_OK(check_types(*call.kind, call.kind->schema, patch.body.document));
+  drop_out_of_reach(parts_.hooks, call, patch.body.document);
   const Maker make = [this, &call, &patch](const json::Value* live) -> Result<json::Value> {
     const api::ManagerId manager{call.manager, call.kind->gvk.group_version().text(),
                                  call.subresource};
     TRY(api::Applied applied, api::apply(*call.kind->schema, live, patch.body.document, manager,
                                          patch.force, parts_.timer.now()));
+    const std::string_view uid = json::string_at(applied.document, {"metadata", "uid"});
+    if (!live && !uid.empty()) {
+      return conflict(call.kind->gvr.group_resource(), call.key.name,
+                      fmt::format("uid mismatch: the provided object specified uid {}, and no "
+                                  "existing object was found",
+                                  uid));
+    }
     TRY_OK(check_types(*call.kind, call.kind->schema, applied.document));
     api::apply_defaults(*call.kind->schema, applied.document);
     return std::move(applied.document);

@@ -93,6 +93,7 @@ class Registry {
     Ownership ownership = Ownership::kTrack;
   };
 
+  Task<json::Value> apply_scale(Call call, PatchBody patch);
   Task<Written> create_stored(Call call, json::Value object, Ownership ownership);
   Task<Written> create_once(Attempt& attempt);
   Task<Written> replace(Call call, Maker make, UpdateRules rules);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "api/validate/validate.h"
 #include "kernel/apiserver/registry/attempt.h"
 #include "kernel/apiserver/registry/stored_object.h"
 #include "kernel/apiserver/status.h"
@@ -16,23 +17,28 @@ constexpr int kRaceTries = 100;
 constexpr std::string_view kOrphan = "orphan";
 constexpr std::string_view kForeground = "foregroundDeletion";
 
-Result<> check_query(const Call& call, const DeleteQuery& query) {
+Result<> check_query(const DeleteQuery& query) {
+  const api::Gvk options{"meta.k8s.io", "v1", "DeleteOptions"};
+  api::Findings wrong;
+  const auto add = [&](std::string_view reason, std::string message) {
+    wrong.push_back({std::string(reason), std::move(message), "propagationPolicy"});
+  };
   if (query.orphan_dependents && !query.propagation.empty()) {
-    return Error(Code::kInvalid,
-                 "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Invalid value: \"" +
-                     query.propagation +
-                     "\": orphanDependents and deletionPropagation cannot be both set");
+    add("FieldValueInvalid",
+        fmt::format(
+            "Invalid value: \"{}\": orphanDependents and deletionPropagation cannot be both "
+            "set",
+            query.propagation));
   }
   static constexpr std::string_view kPolicies[] = {"", "Background", "Foreground", "Orphan"};
-  if (std::find(std::begin(kPolicies), std::end(kPolicies), query.propagation) ==
-      std::end(kPolicies)) {
-    return Error(
-        Code::kInvalid,
-        "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"" +
-            query.propagation + "\": supported values: \"Foreground\", \"Background\", \"Orphan\"");
+  if (std::ranges::find(kPolicies, query.propagation) == std::end(kPolicies)) {
+    add("FieldValueNotSupported",
+        fmt::format("Unsupported value: \"{}\": supported values: \"Foreground\", \"Background\", "
+                    "\"Orphan\", \"nil\"",
+                    query.propagation));
   }
-  (void)call;
-  return Unit{};
+  if (wrong.empty()) return Unit{};
+  return api::invalid(options, "", std::move(wrong));
 }
 
 Result<> check_preconditions(const Call& call, const api::Object& live, const DeleteQuery& query) {
@@ -89,7 +95,7 @@ bool shorten_grace(json::Value& object, const json::Value& old, std::optional<in
 }  // namespace
 
 Task<Removed> Registry::remove(Call call, DeleteQuery query) {
-  CO_TRY_OK(check_query(call, query));
+  CO_TRY_OK(check_query(query));
   for (int left = kRaceTries;; --left) {
     CO_TRY(const CachedPtr live, find(call));
     CO_TRY_OK(check_preconditions(call, *live->object, query));
@@ -154,7 +160,7 @@ Task<> Registry::erase(Attempt& attempt, const CachedPtr& live, Revision expecte
 
 Task<std::vector<api::ObjectPtr>> Registry::remove_collection(Call call, ListQuery list,
                                                               DeleteQuery query) {
-  CO_TRY_OK(check_query(call, query));
+  CO_TRY_OK(check_query(query));
   CO_TRY(const ListPage page, co_await this->list(call, list));
   std::vector<api::ObjectPtr> out;
   for (const CachedPtr& item : page.items) {

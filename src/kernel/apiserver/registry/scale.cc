@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include "api/apply/apply.h"
+#include "api/apply/scale_owners.h"
 #include "api/patch/patch.h"
 #include "api/validate/validate.h"
 #include "kernel/apiserver/registry/body_checks.h"
@@ -89,6 +91,13 @@ Result<int64_t> wished_replicas(const Call& call, const json::Value& scale) {
   return *number;
 }
 
+// ".spec.replicas" as managedFields write it.
+api::fields::Path owned_place(std::string_view path) {
+  api::fields::Path place;
+  for (const std::string& step : steps(path)) place.push_back("f:" + step);
+  return place;
+}
+
 // The parent as the wished Scale wants it.
 Result<json::Value> rescaled(const Call& call, const json::Value& parent,
                              const json::Value& scale) {
@@ -120,13 +129,37 @@ Task<json::Value> Registry::update_scale(Call call, Body body) {
   co_return scale_of(*call.kind, written.object->parse());
 }
 
+// Applied to the Scale, whose one field has the owners that the number has in the object.
+Task<json::Value> Registry::apply_scale(Call call, PatchBody patch) {
+  const api::Schema* schema = parts_.kinds.schema_of(kScale);
+  if (!schema) co_return Error(Code::kInternal, "the kind Scale has no schema");
+  json::Value& config = patch.body.document;
+  CO_TRY_OK(check_apply(call, kScale, config));
+  CO_TRY_OK(check_type(kScale, config));
+  CO_TRY_OK(check_address(call, config, NameInBody::kOptional));
+  CO_TRY_OK(drop_unknown(call, schema, patch.body));
+  const Maker make = [&](const json::Value* live) -> Result<json::Value> {
+    const api::fields::Path place = owned_place(call.kind->scale_spec_path);
+    const std::string version = call.kind->gvk.group_version().text();
+    const json::Value* owners = json::find(*live, {"metadata", "managedFields"});
+    json::Value scale = scale_of(*call.kind, *live);
+    json::set(scale, {"metadata", "managedFields"}, api::scale_owners(owners, place));
+    TRY(const api::Applied applied,
+        api::apply(*schema, &scale, config,
+                   {call.manager, kScale.group_version().text(), call.subresource}, patch.force,
+                   parts_.timer.now()));
+    TRY(json::Value next, rescaled(call, *live, applied.document));
+    const json::Value* now = json::find(applied.document, {"metadata", "managedFields"});
+    json::set(next, {"metadata", "managedFields"}, api::object_owners(owners, now, place, version));
+    return next;
+  };
+  CO_TRY(const Written written, co_await replace(call, make, {.ownership = Ownership::kWritten}));
+  co_return scale_of(*call.kind, written.object->parse());
+}
+
 Task<json::Value> Registry::patch_scale(Call call, PatchBody patch) {
   if (patch.type == api::PatchType::kApply) {
-    co_return Error(
-        Code::kUnsupportedMedia,
-        "the body of the request was in an unknown format - accepted media types include: "
-        "application/json-patch+json, application/merge-patch+json, "
-        "application/strategic-merge-patch+json");
+    co_return co_await apply_scale(std::move(call), std::move(patch));
   }
   const Maker make = [&](const json::Value* live) -> Result<json::Value> {
     json::Value scale = scale_of(*call.kind, *live);

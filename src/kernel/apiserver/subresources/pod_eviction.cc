@@ -101,7 +101,8 @@ Task<VirtualReply> PodEvictionHook::post(VirtualRequest request) {
   Registry& registry = *request.registry;
   const json::Value* given = json::find(request.body, {"deleteOptions"});
   const json::Value options = given ? *given : json::Value();
-  const bool dry_run = request.dry_run || delete_is_dry_run(options);
+  CO_TRY(bool dry_run, delete_is_dry_run(options));
+  dry_run = dry_run || request.dry_run;
   request.dry_run = dry_run;
   CO_TRY(DeleteQuery query, read_delete({}, options));
   // The pod that was judged is the one that goes.
