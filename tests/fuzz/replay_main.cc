@@ -1,5 +1,5 @@
 // Replays a fuzz target's corpus: every file below the folders and files named on the command line.
-// A missing folder is an empty corpus; the empty input is always tried.
+// No input at all is a mistake; the empty input is tried besides.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -27,4 +27,5 @@ int main(int argc, char** argv) {
     }
   }
   std::printf("%zu corpus inputs replayed\n", count);
+  return count == 0;
 }
