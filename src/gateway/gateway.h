@@ -23,6 +23,10 @@ class Gateway {
   // `default_certificate_pem`: chain and key, PEM, one after the other, for hosts without a Secret.
   Task<> start(std::string default_certificate_pem);
   Async<void> stop();
+  // A new one, before the old one ends; HAProxy shows it within seconds, connections stay.
+  void renew_default_certificate(std::string pem) {
+    ingress_.renew_default_certificate(std::move(pem));
+  }
 
   // "ingress: …" and whether HAProxy is there: one line for people.
   std::string health() const;

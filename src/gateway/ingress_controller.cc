@@ -147,6 +147,7 @@ Task<api::Outcome> IngressController::reconcile(api::ObjectKey) {
   World now = world();
   const std::vector<IngressInfo> ingresses = now.ingresses;
   const auto todo = std::make_shared<const Plan>(plan(std::move(now)));
+  CO_TRY_OK(co_await give_renewed_certificate());
   auto applied = co_await pool_.run([this, todo] { return data_plane_.apply(*todo); });
   live_ = applied && applied->live;
   if (!applied) co_return std::move(applied).error().during("change HAProxy's routes");
@@ -159,6 +160,15 @@ Task<api::Outcome> IngressController::reconcile(api::ObjectKey) {
   until_haproxy_ = kSoon;
   for (const IngressInfo& ingress : ingresses) CO_TRY_OK(co_await write_status(ingress));
   co_return api::Outcome::again_after(kLookAgain);
+}
+
+Task<> IngressController::give_renewed_certificate() {
+  if (renewed_certificate_.empty()) co_return Unit{};
+  const std::string pem = renewed_certificate_;
+  auto given = co_await pool_.run([this, pem] { return data_plane_.set_default_certificate(pem); });
+  if (!given) co_return std::move(given).error().during("renew the default certificate");
+  if (renewed_certificate_ == pem) renewed_certificate_.clear();
+  co_return Unit{};
 }
 
 Task<> IngressController::ensure_class() {

@@ -28,6 +28,8 @@ class IngressController final : public api::Reconciler {
   // Blocking work done once, before the loop: HAProxy's files. `default_certificate_pem`:
   // certificate chain and key for hosts without a Secret.
   Task<> prepare(std::string default_certificate_pem);
+  // Taken up by the next reconciliation, which comes within kLookAgain.
+  void renew_default_certificate(std::string pem) { renewed_certificate_ = std::move(pem); }
 
   std::string_view name() const override { return "ingress"; }
   std::vector<api::Informer*> inputs() override;
@@ -41,6 +43,7 @@ class IngressController final : public api::Reconciler {
   World world();
   const GatewayService* service(const api::ObjectKey& key);
   bool ours(const IngressInfo& ingress) const;
+  Task<> give_renewed_certificate();
   Task<> ensure_class();
   Task<> write_status(const IngressInfo& ingress);
   void tell(const Plan& plan, const DataPlane::Applied& applied);
@@ -65,6 +68,7 @@ class IngressController final : public api::Reconciler {
   };
   std::map<api::ObjectKey, CachedService> cached_;
   std::map<api::ObjectKey, std::vector<Problem>> told_;
+  std::string renewed_certificate_;  // not given to HAProxy yet
   bool class_ensured_ = false;
   bool live_ = false;
   Duration until_haproxy_ = std::chrono::milliseconds(200);  // grows while it does not run

@@ -28,6 +28,11 @@ Result<Options> Options::from(const io::Layout& layout, const io::Config& config
   TRY(out.http_port, config.port("HTTP_PORT"));
   TRY(out.https_port, config.port("HTTPS_PORT"));
   if (const std::string link = config.get("LINK_IP"); !link.empty()) out.addresses.push_back(link);
+  TRY(const std::vector<std::string> more, config.addresses("GATEWAY_ADDRESSES"));
+  std::ranges::copy_if(more, std::back_inserter(out.addresses), [&](const std::string& address) {
+    return std::ranges::find(out.addresses, address) == out.addresses.end();
+  });
+  if (!more.empty()) out.status_address = more.front();
   const std::string body = config.get("GATEWAY_MAX_BODY_BYTES");
   const auto [end, error] =
       std::from_chars(body.data(), body.data() + body.size(), out.max_body_bytes);

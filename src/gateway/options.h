@@ -12,7 +12,8 @@ namespace atl::gateway {
 // Where the gateway listens and keeps its files. Value type.
 struct Options {
   std::string folder;  // configuration, maps, certificates; writable by us, readable by HAProxy
-  std::vector<std::string> addresses = {"127.0.0.1"};  // listens on; LINK_IP too, for pods
+  std::vector<std::string> addresses = {
+      "127.0.0.1"};  // and LINK_IP, for pods, and GATEWAY_ADDRESSES
   uint16_t http_port = 80;
   uint16_t https_port = 443;
   uint64_t max_body_bytes = uint64_t(1) << 30;  // of a request that says how long it is

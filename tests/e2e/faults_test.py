@@ -35,6 +35,40 @@ class Writer(threading.Thread):
                 self.acknowledged.append((name, str(number)))
 
 
+class Informer(threading.Thread):
+    """A watch that goes on from the last revision it saw whenever it ends, as informers do."""
+
+    def __init__(self, atoll, ns):
+        super().__init__()
+        self.atoll, self.path = atoll, f"/api/v1/namespaces/{ns}/configmaps"
+        first = json.loads(atoll.kubectl("get", "--raw", self.path).stdout)
+        self.revision = first["metadata"]["resourceVersion"]
+        self.seen, self.errors, self.watches = {}, [], 0
+        self.stopping = threading.Event()
+
+    def run(self):
+        while not self.stopping.is_set():
+            self.watches += 1
+            with subprocess.Popen([clients.tool("kubectl-1.35"), "get", "--raw", f"{self.path}?watch=true&timeoutSeconds=5&resourceVersion={self.revision}"],
+                                  env=self.atoll.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+                for line in process.stdout:
+                    self.take(line)
+            self.stopping.wait(0.05)
+
+    def take(self, line):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            return  # cut in the middle by the end of the server: it comes again
+        if event["type"] == "ERROR":
+            self.errors.append(event["object"])
+            return
+        metadata = event["object"]["metadata"]
+        self.revision = metadata["resourceVersion"]
+        if event["type"] == "ADDED":
+            self.seen[metadata["name"]] = self.seen.get(metadata["name"], 0) + 1
+
+
 class Faults(InNamespace):
     def containers(self):
         pods = json.loads(self.atoll.kubectl("get", "pods", "-n", "sample", "-o", "json").stdout)["items"]
@@ -50,8 +84,8 @@ class Faults(InNamespace):
         choose = random.Random(seed)
         self.k("run", "late", "--image=sample/web:1", "--restart=Never", "--command", "--", "/bin/busybox", "sh", "-c", "sleep 15; exit 42")
         before = self.containers()
-        watch = subprocess.Popen([clients.tool("kubectl-1.35"), "get", "configmaps", "-w", "-n", self.ns, "-o", "name"],
-                                 env=self.atoll.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        informer = Informer(self.atoll, self.ns)
+        informer.start()
         writer = Writer(self.atoll, self.ns)
         writer.start()
         try:
@@ -70,17 +104,20 @@ class Faults(InNamespace):
         finally:
             writer.stopping.set()
             writer.join(60)
-            watch.terminate()
-            watch.wait(10)
-            watch.stdout.close()
+            time.sleep(1)
+            informer.stopping.set()
+            informer.join(30)
         self.assertGreater(len(writer.acknowledged), ROUNDS)
         stored = {c["metadata"]["name"]: c.get("data", {}).get("n") for c in json.loads(self.k("get", "configmaps", "-o", "json").stdout)["items"]}
         lost = [name for name, value in writer.acknowledged if stored.get(name) != value]
         self.assertEqual(lost, [], "acknowledged objects are lost")
+        self.assertEqual(informer.errors, [], "a watch could not resume")
+        unseen = [name for name, _ in writer.acknowledged if informer.seen.get(name) != 1]
+        self.assertEqual(unseen, [], "a resumed watch missed objects, or told them twice")
         self.assertEqual(self.containers(), before, "a container was restarted")
         wait_for("the exit code", lambda: self.k("get", "pod", "late", "-o", "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}").stdout == "42",
                  seconds=60)
-        print(f"    {len(writer.acknowledged)} acknowledged objects, none lost", flush=True)
+        print(f"    {len(writer.acknowledged)} acknowledged objects, none lost; {informer.watches} watches saw each once", flush=True)
 
     def supervise_pid(self):
         for entry in os.listdir("/proc"):

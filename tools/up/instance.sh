@@ -84,7 +84,8 @@ write_config() {
     choose_addresses
     choose_ports
     cat >"$CONF.new" <<CONFIG
-# Written by ./up at the first start; edit it and run ./up again.
+# Written by ./up at the first start; edit it and run ./up again. docs/formats/atoll-conf.md explains the keys, and
+# API_ADDRESSES, GATEWAY_ADDRESSES and NODE_PORT_ADDRESSES, with which an instance listens beyond loopback.
 API_PORT=$API_PORT
 HTTP_PORT=$HTTP_PORT
 HTTPS_PORT=$HTTPS_PORT

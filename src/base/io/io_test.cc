@@ -52,6 +52,12 @@ TEST(Config, ReadsKeysAndNamesBadLines) {
   EXPECT_EQ(*good->port("API_PORT"), 6443);
   EXPECT_EQ(good->get("X"), "a=b");
   EXPECT_FALSE(good->port("X"));
+  const auto lists = Config::parse("A=192.0.2.1, ::1  192.0.2.1\nB=192.0.2.1 example\n");
+  ASSERT_TRUE(lists);
+  EXPECT_EQ(*lists->addresses("A"), (std::vector<std::string>{"192.0.2.1", "::1"}));
+  EXPECT_TRUE(lists->addresses("C")->empty());
+  EXPECT_EQ(lists->addresses("B").error().message(),
+            "B in atoll.conf: example is not an IP address");
   EXPECT_EQ(Config::parse("A=1\nnonsense\n").error().message(), "line 2: must be KEY=value");
 }
 

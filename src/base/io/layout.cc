@@ -1,11 +1,15 @@
 #include "base/io/layout.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 namespace atl::io {
 namespace {
@@ -71,6 +75,23 @@ Result<std::string> Config::require(std::string_view key) const {
   std::string value = get(key);
   if (value.empty()) return Error(Code::kInvalid, std::string(key) + " is not set in atoll.conf");
   return value;
+}
+
+Result<std::vector<std::string>> Config::addresses(std::string_view key) const {
+  std::string text = get(key);
+  std::replace(text.begin(), text.end(), ',', ' ');
+  std::istringstream words(text);
+  std::vector<std::string> out;
+  for (std::string word; words >> word;) {
+    in6_addr address{};
+    if (::inet_pton(AF_INET, word.c_str(), &address) != 1 &&
+        ::inet_pton(AF_INET6, word.c_str(), &address) != 1) {
+      return Error(Code::kInvalid,
+                   fmt::format("{} in atoll.conf: {} is not an IP address", key, word));
+    }
+    if (std::find(out.begin(), out.end(), word) == out.end()) out.push_back(std::move(word));
+  }
+  return out;
 }
 
 Result<uint16_t> Config::port(std::string_view key) const {

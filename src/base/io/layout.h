@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/core/result.h"
 
@@ -37,7 +38,8 @@ struct Layout {
 
 // etc/atoll.conf: lines KEY=value, '#' comments. Readable by every program, shell included.
 // API_PORT, HTTP_PORT, HTTPS_PORT, POD_CIDR, SERVICE_CIDR, DNS_IP, LINK_IP (link-local address of
-// API and gateway for pods), NODE_NAME, CLUSTER_DOMAIN, GATEWAY_DOMAIN, SERVER_USER, GATEWAY_USER.
+// API and gateway for pods), NODE_NAME, CLUSTER_DOMAIN, GATEWAY_DOMAIN, SERVER_USER, GATEWAY_USER;
+// docs/formats/atoll-conf.md says what each means, and which may be added.
 class Config {
  public:
   // kNotFound where there is no file; kInvalid names the bad line.
@@ -46,6 +48,9 @@ class Config {
   std::string get(std::string_view key, std::string_view fallback = {}) const;
   // kInvalid where missing or not a number in 1..65535.
   Result<uint16_t> port(std::string_view key) const;
+  // IP addresses, with blanks or commas between them; empty where the key is missing. kInvalid
+  // names the one that is none.
+  Result<std::vector<std::string>> addresses(std::string_view key) const;
   // kInvalid where missing.
   Result<std::string> require(std::string_view key) const;
 

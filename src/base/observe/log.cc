@@ -70,6 +70,13 @@ void emit(Level level, std::string_view message, Fields fields) {
 void set_sink(Sink replacement) {
   sink() = std::move(replacement);
 }
+Result<Level> parse_level(std::string_view word) {
+  for (const Level level : {Level::kDebug, Level::kInfo, Level::kWarn, Level::kError}) {
+    if (word == level_name(level)) return level;
+  }
+  return Error(Code::kInvalid,
+               "the log level is one of debug, info, warn and error, not " + std::string(word));
+}
 void set_level(Level level) {
   g_level = level;
 }

@@ -31,6 +31,8 @@ using Fields = std::initializer_list<Field>;
 using Sink = std::function<void(Level, std::string_view message, Fields fields)>;
 void set_sink(Sink sink);
 void set_level(Level level);
+// "debug", "info", "warn" or "error"; kInvalid for another word.
+Result<Level> parse_level(std::string_view word);
 
 void debug(std::string_view message, Fields fields = {});
 void info(std::string_view message, Fields fields = {});

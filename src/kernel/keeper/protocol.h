@@ -5,7 +5,7 @@
 #include <string_view>
 
 // The keeper's protocol: fixed structs over a SOCK_SEQPACKET Unix socket, file descriptors beside
-// them (SCM_RIGHTS). Both ends are the same build or a newer keeper;
+// them (SCM_RIGHTS). Both ends come from one build;
 // docs/formats/keeper-protocol.md.
 namespace atl::keeper {
 

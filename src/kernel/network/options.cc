@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <sstream>
+#include <algorithm>
 
 namespace atl::network {
 namespace {
@@ -21,12 +21,15 @@ Result<Ipv4> address(const io::Config& config, std::string_view key) {
   return out;
 }
 
-Result<std::vector<Ipv4>> addresses(const std::string& text) {
+// Loopback, and what the key names besides.
+Result<std::vector<Ipv4>> addresses(const io::Config& config, std::string_view key) {
+  TRY(std::vector<std::string> words, config.addresses(key));
+  words.insert(words.begin(), "127.0.0.1");
   std::vector<Ipv4> out;
-  std::istringstream words(text);
-  for (std::string word; words >> word;) {
-    TRY(const Ipv4 ip, Ipv4::parse(word));
-    out.push_back(ip);
+  for (const std::string& word : words) {
+    auto ip = Ipv4::parse(word);
+    if (!ip) return std::move(ip).error().during(std::string(key) + " in atoll.conf");
+    if (std::ranges::find(out, *ip) == out.end()) out.push_back(*ip);
   }
   return out;
 }
@@ -47,9 +50,7 @@ Result<Options> Options::from(const io::Layout& layout, const io::Config& config
   TRY(out.dns_ip, address(config, "DNS_IP"));
   TRY(out.api_port, config.port("API_PORT"));
   out.cluster_domain = config.get("CLUSTER_DOMAIN", "cluster.local");
-  auto node_ports = addresses(config.get("NODE_PORT_ADDRESSES", "127.0.0.1"));
-  if (!node_ports) return std::move(node_ports).error().during("NODE_PORT_ADDRESSES in atoll.conf");
-  out.node_port_addresses = *std::move(node_ports);
+  TRY(out.node_port_addresses, addresses(config, "NODE_PORT_ADDRESSES"));
   out.reserved_ports = {out.api_port};
   for (const auto* key : {"HTTP_PORT", "HTTPS_PORT"}) {
     if (config.get(key).empty()) continue;

@@ -226,6 +226,8 @@ Result<> start(int argc, char** argv) {
   const io::Layout layout = io::Layout::of(home);
   if (verb == "cleanup") return cleanup(layout);
   TRY(io::Config config, io::Config::load(layout.config_file()));
+  TRY(const log::Level level, log::parse_level(config.get("LOG_LEVEL", "info")));
+  log::set_level(level);
   ::signal(SIGPIPE, SIG_IGN);
   raise_file_limit();
   Program program(layout, std::move(config));

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include <boost/asio/as_tuple.hpp>
@@ -129,7 +130,9 @@ class Program {
     TRY(const AddressRange range, AddressRange::parse(services));
     PkiOptions options{.folder = layout_.pki(), .node_name = config_.get("NODE_NAME", "node")};
     options.cluster_domain = config_.get("CLUSTER_DOMAIN", options.cluster_domain);
-    options.addresses = {config_.get("LINK_IP"), ipv4_text(range.base + 1)};
+    TRY(options.addresses, config_.addresses("API_ADDRESSES"));
+    options.addresses.push_back(config_.get("LINK_IP"));
+    options.addresses.push_back(ipv4_text(range.base + 1));
     TRY(pki_, Pki::open(options, timer_, rng_));
     const std::string url = "https://127.0.0.1:" + std::to_string(port);
     TRY_OK(write_kubeconfig(layout_.pki() + "/admin.kubeconfig", pki_->admin_kubeconfig(url)));
@@ -205,6 +208,9 @@ class Program {
       if (!renewed || !*renewed) continue;
       const auto taken = listener_->set_tls(identity());
       if (!taken) log::error("the renewed certificate is not taken", {{"error", taken.error()}});
+      auto for_hosts = gateway_certificate();
+      if (!for_hosts) log::error("the gateway's is not issued", {{"error", for_hosts.error()}});
+      if (for_hosts) gateway_->renew_default_certificate(*std::move(for_hosts));
     }
   }
 
@@ -229,9 +235,11 @@ class Program {
   Task<> serve() {
     listener_ = net::Server::make(executor(), timer_, server_->handler(), {.tls = identity()});
     CO_TRY(const uint16_t port, config_.port("API_PORT"));
-    CO_TRY_OK(listener_->listen_tcp("127.0.0.1", port));
-    const std::string link = config_.get("LINK_IP");
-    if (!link.empty()) CO_TRY_OK(listener_->listen_tcp(link, port));
+    CO_TRY(std::vector<std::string> addresses, config_.addresses("API_ADDRESSES"));
+    addresses.push_back("127.0.0.1");
+    if (const std::string link = config_.get("LINK_IP"); !link.empty()) addresses.push_back(link);
+    for (const std::string& address : std::set(addresses.begin(), addresses.end()))
+      CO_TRY_OK(listener_->listen_tcp(address, port));
     log::info("serving the API", {{"port", port}, {"objects", cache_->objects()}});
     co_return Unit{};
   }
@@ -292,6 +300,8 @@ Result<> run(int argc, char** argv) {
   }
   const io::Layout layout = io::Layout::of(home);
   TRY(io::Config config, io::Config::load(layout.config_file()));
+  TRY(const log::Level level, log::parse_level(config.get("LOG_LEVEL", "info")));
+  log::set_level(level);
   Program program(layout, std::move(config));
   return atl::run(program.loop(), [&] { return program.run(); });
 }

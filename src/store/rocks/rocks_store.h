@@ -14,9 +14,9 @@ struct RocksOptions {
   size_t buffer_bytes = 4 << 20;  // of one memtable
 };
 
-// The production engine: RocksDB with two column families, `versions` (by revision) and `keys`
-// (key → revisions). A committer thread takes all waiting writes, checks their conditions,
-// and makes one synced commit of them; replies and events then run on `executor`.
+// The production engine: RocksDB with three column families: `versions` (by revision), `keys`
+// (key → revisions) and the bounds of both. A committer thread takes all waiting writes, checks
+// their conditions, and makes one synced commit of them; replies and events then run on `executor`.
 // One process at a time (RocksDB's lock file): open() of a folder in use is kUnavailable.
 class RocksStore {
  public:
