@@ -5,7 +5,7 @@ Kinds of tests, in this order:
   rules  the house rules (tools/tidy) and their own tests, the format of the code, tests of the tools
   unit   a binary for each folder (GoogleTest) and the replay of each fuzz corpus
   e2e    Python files below tests/e2e: a whole instance, real clients
-  full   Python files below tests/full, with --mode full: a bare machine
+  full   Python files below tests/full, with --mode full: a bare machine, sanitizers, fuzzing
 A failure prints the output of what failed. Everything has a deadline.
 """
 import argparse
@@ -22,6 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build/ci"
+UNIT_SECONDS = 1800  # for one folder's tests; in a mode other than full none comes near
+FULL = {"ATOLL_SIM_ROUNDS": "60"}  # seeds of each simulated world
 
 
 class Tally:
@@ -71,7 +73,7 @@ def unit_commands():
 
 def run_unit(name, command, results):
     report = Path(results) / (name.replace("/", "_").replace(":", "_") + ".xml")
-    code, output = run(command, 300, env=dict(os.environ, GTEST_OUTPUT=f"xml:{report}"))
+    code, output = run(command, UNIT_SECONDS, env=dict(os.environ, GTEST_OUTPUT=f"xml:{report}"))
     return name, code, output, report
 
 
@@ -153,6 +155,8 @@ def main():
     parser.add_argument("--results", required=True)
     options = parser.parse_args()
     tally, started = Tally(), time.monotonic()
+    if options.mode == "full":
+        os.environ.update(FULL)
     if not options.only:
         rules(tally)
     unit(tally, options.only, options.results)

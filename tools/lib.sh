@@ -89,6 +89,8 @@ install_packages() {
     die "apt-get could not install the packages on $(system_name) (whole output: $log). $(apt_advice "$log")"
   fi
   let_services_start
+  # Atoll runs HAProxy itself: the package's own service would start one more with the machine.
+  case " $missing" in *" haproxy "*) systemctl --quiet disable haproxy.service >/dev/null 2>&1 || true ;; esac
   rm -f "$log"
 }
 

@@ -216,6 +216,35 @@ class Life(OnAMachine):
         self.assertEqual(self.machine.run("atoll", "get", "configmap", "kept", "-o", "yaml").stdout.count("a: b"), 1)
         self.machine.run("atoll", "doctor")
 
+    def test_an_upgrade_disturbs_no_container(self):
+        self.up("--sample")
+        restarts = "atoll get pods -n sample -o yaml | grep -E 'containerID|restartCount'"
+        before = self.shell(restarts).stdout
+        for program in ("atoll-server", "atoll-agent", "atoll-keeper", "atoll-supervise"):
+            built, other = f"{ROOT}/build/release/bin/{program}", f"/srv/{program}"
+            self.shell(f"echo newer >/srv/note && objcopy --add-section .note.test=/srv/note {built} {other} && mount --bind {other} {built}")
+            self.addCleanup(self.shell, f"umount {built}")
+        done = self.up().stdout
+        for program in ("atoll-server", "atoll-agent", "atoll-keeper"):
+            self.assertIn(f"restarting {program}", done)
+        self.assertIn("replacing atoll-supervise", done)
+        wait_for("the sample", self.answers, seconds=30)
+        self.assertEqual(self.shell(restarts).stdout, before)
+        self.assertNotIn("restarting", self.up().stdout)
+
+    def test_backup_and_restore(self):
+        self.up("--sample")
+        self.machine.run("atoll", "apply", "-f", "-", input="{apiVersion: v1, kind: ConfigMap, metadata: {name: saved}, data: {a: b}}", stdin=None)
+        self.up("--stop")
+        self.shell("tar -C / -cf /srv/backup.tar var/lib/atoll etc/atoll")
+        self.up("--reset", "--yes")
+        self.up()  # makes the user that owns the data
+        self.up("--stop")
+        self.shell("rm -rf /var/lib/atoll /etc/atoll && tar -C / -xpf /srv/backup.tar")
+        self.up()
+        self.assertIn("a: b", self.machine.run("atoll", "get", "configmap", "saved", "-o", "yaml").stdout)
+        wait_for("the sample from the backup", self.answers, seconds=30)
+
     def test_stopped_and_started_the_applications_come_back(self):
         self.up("--sample")
         self.up("--stop")

@@ -5,11 +5,12 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from lib.instance import ROOT, run
+from lib.instance import ROOT, run, wait_for
 from lib.machine import Machine
 
 BUILD_SECONDS = 1800
 TEST_SECONDS = 3000
+SYSTEMD = "/lib/systemd/systemd"
 
 
 def compiler_cache():
@@ -66,6 +67,39 @@ class Bare(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-3000:])
         self.assertRegex(closing[0], r"^[1-9]\d* passed, 0 failed$")
         self.machine.run("npm", "--version")
+
+    def test_where_systemd_runs_atoll_comes_back_with_the_machine(self):
+        self.machine.shutdown()
+        self.machine.boot(network="host")
+        self.up("--build", "--sample", timeout=BUILD_SECONDS)
+        self.machine.prepare_systemd()
+        self.machine.shutdown()
+        self.machine.boot(init=SYSTEMD)
+        self.up("--sample")
+        self.assertEqual(self.unit("is-active"), "active")
+        self.assertEqual(self.unit("is-enabled"), "enabled")
+        self.machine.shutdown()
+        self.machine.boot(init=SYSTEMD)
+        wait_for("the sample, with nobody's help", self.answers, seconds=60)
+        before = self.machine.run("atoll", "get", "pods", "-n", "sample").stdout
+        self.machine.shell("kill -9 $(pgrep -x atoll-supervise)")
+        wait_for("another supervisor", lambda: self.unit("is-active") == "active" and self.up("--status").returncode == 0, seconds=20)
+        self.assertTrue(self.answers())
+        self.assertEqual([l.split()[:4] for l in self.machine.run("atoll", "get", "pods", "-n", "sample").stdout.splitlines()],
+                         [l.split()[:4] for l in before.splitlines()])  # no restart
+        self.up("--stop")
+        self.assertEqual(self.unit("is-active"), "inactive")
+        self.up()
+        self.machine.run("atoll", "doctor")
+        self.up("--reset", "--yes")
+        self.assertEqual(self.machine.run("test", "-e", "/etc/systemd/system/atoll.service", check=False).returncode, 1)
+        self.assertEqual(self.machine.run("systemctl", "--failed", "--no-legend").stdout, "")
+
+    def unit(self, what):
+        return self.machine.run("systemctl", what, "atoll.service", check=False).stdout.strip()
+
+    def answers(self):
+        return "Hello from Atoll" in self.machine.run("curl", "-sS", "--max-time", "5", "http://hello.localhost").stdout
 
     def test_packages_that_cannot_be_fetched_are_one_sentence(self):
         self.machine.shutdown()

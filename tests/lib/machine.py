@@ -76,6 +76,13 @@ class Machine:
                                       stderr=subprocess.PIPE, text=True)
         self.pid = wait_for("first process", self._first_process, seconds=20, every=0.02)
         wait_for("booted machine", lambda: self.run("test", "-e", "/run/booted"), seconds=20, every=0.05)
+        if init:
+            self._wait_for_systemd()
+
+    def _wait_for_systemd(self):
+        wait_for("a started systemd", lambda: self.run("systemctl", "is-system-running", check=False).stdout.strip() in ("running", "degraded"), seconds=60)
+        # Where controllers are mounted one by one it leaves empty folders of pairs, which no real machine has.
+        self.shell("mount -o remount,rw /sys/fs/cgroup; rmdir /sys/fs/cgroup/*,*; mount -o remount,ro /sys/fs/cgroup", check=False)
 
     def _first_process(self):
         if self.boots.poll() is not None:
