@@ -264,6 +264,21 @@ class Life(OnAMachine):
         self.up("--home", "/srv/second", "--stop")
         self.machine.run("atoll", "doctor")
 
+    def test_beyond_loopback_where_it_is_asked_for(self):
+        conf, outside = "/etc/atoll/atoll.conf", "192.0.2.10"
+        self.up()
+        self.shell(f"ip link add outside0 type veth && ip addr add {outside}/32 dev outside0 && ip link set outside0 up && cp {conf} /srv/conf")
+        self.addCleanup(self.shell, f"ip link del outside0; mv /srv/conf {conf}; {UP}")
+
+        def code(url, *options):
+            return self.machine.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "3", *options, url, check=False).stdout
+        self.assertEqual((code(f"https://{outside}:6443/healthz", "-k"), code(f"http://{outside}/")), ("000", "000"))
+        self.shell(f"printf 'API_ADDRESSES={outside}\\nGATEWAY_ADDRESSES={outside}\\n' >>{conf}")
+        self.up()
+        self.shell("sed -n 's/.*certificate-authority-data: //p' /etc/atoll/admin.kubeconfig | base64 -d >/srv/ca.pem")
+        self.assertEqual(code(f"https://{outside}:6443/healthz", "--cacert", "/srv/ca.pem"), "200")
+        wait_for("the gateway beyond loopback", lambda: code(f"http://{outside}/") == "404", seconds=20)
+
     def test_up_with_nothing_to_build_is_quick(self):
         self.up()
         started = time.monotonic()

@@ -20,6 +20,7 @@ wait_for() { # SECONDS COMMAND...
 start_instance() {
   write_unit
   if running; then
+    settings_changed && CHANGED_PROGRAMS="$CHANGED_PROGRAMS atoll-server atoll-agent"
     restart_changed
     return 0
   fi
@@ -28,6 +29,10 @@ start_instance() {
   say "starting"
   launch_supervise
 }
+
+# Beside the sockets: the settings that the running programs have read.
+settings_changed() { [ -f "$RUN/atoll.conf" ] && ! cmp -s "$CONF" "$RUN/atoll.conf"; }
+remember_settings() { cp "$CONF" "$RUN/atoll.conf" || die "$RUN/atoll.conf cannot be written"; }
 
 # Where systemd runs the machine, a unit starts Atoll after a reboot. Instances below a folder of their own, and machines
 # without systemd, are started by ./up alone.
