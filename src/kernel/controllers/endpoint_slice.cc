@@ -4,6 +4,7 @@
 #include <set>
 
 #include "kernel/controllers/claim.h"
+#include "kernel/controllers/pod_writes.h"
 #include "kernel/controllers/resources.h"
 
 namespace atl::controllers {
@@ -265,9 +266,11 @@ Task<> EndpointSliceController::carry_out(api::ObjectPtr service, SlicePlan todo
         {"apiVersion", "discovery.k8s.io/v1"}, {"kind", "EndpointSlice"},
         {"metadata", std::move(metadata)},     {"addressType", slice.family},
         {"ports", std::move(slice.ports)},     {"endpoints", std::move(slice.endpoints)}};
-    CO_TRY(const api::ObjectPtr made,
-           co_await deps_.client.create(kEndpointSlices, service->ns(), std::move(fresh)));
-    writes_.updated(service->key(), made->revision());
+    const Result<api::ObjectPtr> made =
+        co_await deps_.client.create(kEndpointSlices, service->ns(), std::move(fresh));
+    if (!made && namespace_terminates(made.error())) co_return Unit{};
+    if (!made) co_return made.error();
+    writes_.updated(service->key(), (*made)->revision());
   }
   for (SliceView& slice : todo.update) {
     const api::ObjectKey key{service->ns(), slice.name};

@@ -27,6 +27,8 @@ class FakeKinds final : public KindSource {
     put(kEndpointSlices, "EndpointSlice", true);
     put(kStatefulSets, "StatefulSet", true);
     put(kControllerRevisions, "ControllerRevision", true);
+    put(kDaemonSets, "DaemonSet", true);
+    put(kJobs, "Job", true);
   }
   void put(api::Gvr gvr, std::string kind, bool namespaced, bool custom = false) {
     all_.push_back({gvr,

@@ -21,6 +21,11 @@ class FakeNode final : public api::Reconciler {
     Duration start_time = std::chrono::seconds(1);
     Duration stop_time = std::chrono::seconds(2);
     std::function<bool(const api::Object&)> becomes_ready = [](const api::Object&) { return true; };
+    // How a running pod ends after run_time: "Succeeded", "Failed"; empty: it runs on.
+    std::function<std::string(const api::Object&)> ends_as = [](const api::Object&) {
+      return std::string();
+    };
+    Duration run_time = std::chrono::seconds(3);
   };
   FakeNode(api::Client& client, api::InformerSet& informers, api::Seams seams, Options options)
       : client_(client), seams_(seams), options_(std::move(options)), pods_(informers.get(kPods)) {}
@@ -63,7 +68,9 @@ class FakeNode final : public api::Reconciler {
     const Duration wait = left(starting_, pod->uid(), options_.start_time);
     if (wait > Duration(0)) co_return api::Outcome::again_after(wait);
     json::Value document = pod->parse();
-    if (json::string_at(document, {"status", "phase"}) != "Pending") co_return api::Outcome::done();
+    const std::string_view phase = json::string_at(document, {"status", "phase"});
+    if (phase == "Running") co_return co_await end(pod, std::move(document));
+    if (phase != "Pending") co_return api::Outcome::done();
     json::Array conditions = json::array_at(document, {"status", "conditions"});
     const bool ready = options_.becomes_ready(*pod);
     api::set_condition(conditions, {"Ready", ready ? "True" : "False", "", ""},
@@ -79,11 +86,31 @@ class FakeNode final : public api::Reconciler {
     co_return api::Outcome::done();
   }
 
+  Task<api::Outcome> end(api::ObjectPtr pod, json::Value document) {
+    const std::string phase = options_.ends_as(*pod);
+    if (phase.empty()) co_return api::Outcome::done();
+    const Duration wait = left(running_, pod->uid(), options_.run_time);
+    if (wait > Duration(0)) co_return api::Outcome::again_after(wait);
+    json::Array conditions = json::array_at(document, {"status", "conditions"});
+    api::set_condition(conditions, {"Ready", "False", "PodCompleted", ""}, seams_.timer->now());
+    json::set(document, {"status", "phase"}, json::Value(phase));
+    json::set(document, {"status", "conditions"}, std::move(conditions));
+    const json::Object exit{{"exitCode", phase == "Failed" ? 1 : 0},
+                            {"finishedAt", rfc3339(seams_.timer->now())}};
+    json::set(
+        document, {"status", "containerStatuses"},
+        json::Array{json::Object{{"name", "c"}, {"state", json::Object{{"terminated", exit}}}}});
+    api::WriteOptions status;
+    status.subresource = "status";
+    CO_TRY_OK(co_await client_.update(kPods, pod->key(), std::move(document), status));
+    co_return api::Outcome::done();
+  }
+
   api::Client& client_;
   api::Seams seams_;
   Options options_;
   api::Informer& pods_;
-  std::map<std::string, MonoTime> starting_, stopping_;
+  std::map<std::string, MonoTime> starting_, running_, stopping_;
   int addresses_ = 0;
 };
 

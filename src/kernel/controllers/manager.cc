@@ -2,15 +2,19 @@
 
 #include <algorithm>
 
+#include "kernel/controllers/daemon_set.h"
 #include "kernel/controllers/deployment.h"
 #include "kernel/controllers/endpoint_slice.h"
 #include "kernel/controllers/endpoints.h"
 #include "kernel/controllers/garbage_collector.h"
+#include "kernel/controllers/job.h"
+#include "kernel/controllers/job_cleanup.h"
 #include "kernel/controllers/namespace.h"
 #include "kernel/controllers/node_health.h"
 #include "kernel/controllers/replica_set.h"
 #include "kernel/controllers/service_account.h"
 #include "kernel/controllers/stateful_set.h"
+#include "kernel/controllers/storage_protection.h"
 #include "kernel/controllers/taint_eviction.h"
 
 namespace atl::controllers {
@@ -46,6 +50,10 @@ void Manager::add_workloads() {
   add<DeploymentController>("deployment-controller", "deployment-controller", 5);
   add<ReplicaSetController>("replicaset-controller", "replicaset-controller", 5);
   add<StatefulSetController>("statefulset-controller", "statefulset-controller", 5);
+  add<DaemonSetController>("daemonset-controller", "daemon-set-controller", 2);
+  add<JobController>("job-controller", "job-controller", 5);
+  add<JobOrphanController>("job-orphan-pods", "job-controller", 2);
+  add<FinishedJobController>("ttl-after-finished-controller", "ttl-after-finished-controller", 1);
   add<EndpointSliceController>("endpointslice-controller", "endpointslice-controller", 5);
   add<EndpointsController>("endpoint-controller", "endpoint-controller", 5);
 }
@@ -58,6 +66,8 @@ void Manager::add_cluster(const KindSource& kinds, const std::string& root_ca_pe
     add<RootCaPublisher>("root-ca-cert-publisher", "root-ca-cert-publisher", 1, root_ca_pem);
   add<NodeHealthController>("node-controller", "node-controller", 2);
   add<TaintEvictionController>("taint-eviction-controller", "node-controller", 5);
+  add<ClaimProtectionController>("pvc-protection-controller", "pvc-protection-controller", 1);
+  add<VolumeProtectionController>("pv-protection-controller", "pv-protection-controller", 1);
   add<PodGarbageCollector>("pod-garbage-collector", "pod-garbage-collector", 2);
 }
 

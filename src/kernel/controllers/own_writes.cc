@@ -91,10 +91,13 @@ std::vector<std::string> OwnWrites::unsure(const api::ObjectKey& owner) const {
   return names;
 }
 
-std::string OwnWrites::take_reusable(const api::ObjectKey& owner) {
+std::string OwnWrites::take_reusable(const api::ObjectKey& owner, std::string_view prefix) {
   const auto it = owners_.find(owner);
-  if (it == owners_.end() || it->second.reusable.empty()) return {};
-  return it->second.reusable.extract(it->second.reusable.begin()).value();
+  if (it == owners_.end()) return {};
+  std::set<std::string>& names = it->second.reusable;
+  const auto name = names.lower_bound(std::string(prefix));
+  if (name == names.end() || !name->starts_with(prefix)) return {};
+  return names.extract(name).value();
 }
 
 }  // namespace atl::controllers

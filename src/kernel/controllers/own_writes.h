@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/cache/informer.h"
@@ -36,8 +37,8 @@ class OwnWrites {
   // Whether the cache shows every update of ours.
   bool current(const api::ObjectKey& owner, const api::Informer& cache) const;
   std::vector<std::string> unsure(const api::ObjectKey& owner) const;
-  // A name to use before a new one is made up; empty where there is none.
-  std::string take_reusable(const api::ObjectKey& owner);
+  // A name with this prefix to use before a new one is made up; empty where there is none.
+  std::string take_reusable(const api::ObjectKey& owner, std::string_view prefix);
 
  private:
   struct Notes {

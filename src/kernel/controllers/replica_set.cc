@@ -12,20 +12,6 @@
 namespace atl::controllers {
 namespace {
 
-// Longest prefix of a generated name, so that five more letters fit a label value.
-constexpr size_t kPrefixMax = 58;
-
-// Creation in a namespace that is going away must fail; telling it again and again helps nobody.
-bool namespace_terminates(const Error& error) {
-  return std::any_of(error.causes().begin(), error.causes().end(),
-                     [](const Cause& cause) { return cause.reason == "NamespaceTerminating"; });
-}
-
-bool reply_lost(const Error& error) {
-  return error.code() == Code::kTimeout || error.code() == Code::kUnavailable ||
-         error.code() == Code::kCancelled;
-}
-
 // Pods that carry every label of the template.
 int64_t count_fully_labeled(const json::Value& set, const std::vector<api::ObjectPtr>& pods) {
   const json::Object& wanted = json::object_at(set, {"spec", "template", "metadata", "labels"});
@@ -67,7 +53,10 @@ ReplicaSetPlan plan(const ReplicaSetView& set, std::vector<PodView> pods, int64_
 }
 
 ReplicaSetController::ReplicaSetController(Deps deps)
-    : deps_(deps), sets_(deps.informers.get(kReplicaSets)), pods_(deps.informers.get(kPods)) {}
+    : deps_(deps),
+      sets_(deps.informers.get(kReplicaSets)),
+      pods_(deps.informers.get(kPods)),
+      writes_(deps) {}
 
 std::vector<api::Informer*> ReplicaSetController::inputs() {
   return {&sets_, &pods_.informer()};
@@ -83,7 +72,7 @@ void ReplicaSetController::watch(api::WorkQueue& queue) {
 Task<api::Outcome> ReplicaSetController::reconcile(api::ObjectKey key) {
   const api::ObjectPtr set = sets_.get(key);
   if (!set) {
-    writes_.forget(key);
+    writes_.notes().forget(key);
     co_return api::Outcome::done();  // the garbage collector removes the pods
   }
   const json::Value document = set->parse();
@@ -92,87 +81,25 @@ Task<api::Outcome> ReplicaSetController::reconcile(api::ObjectKey key) {
   CO_TRY(api::LabelSelector selector, api::LabelSelector::from_document(*selector_spec));
   CO_TRY(const std::vector<api::ObjectPtr> mine,
          co_await pods_.claim(deps_, kReplicaSets, set, std::move(selector)));
-  writes_.settle(key, pods_.informer());
-  CO_TRY_OK(co_await resolve_lost_replies(set));
+  writes_.notes().settle(key, pods_.informer());
+  CO_TRY_OK(co_await writes_.resolve_lost_replies(set));
 
   std::vector<PodView> views;
   for (const api::ObjectPtr& pod : mine) {
-    if (!writes_.was_removed(key, pod->uid())) views.push_back(view_pod(*pod));
+    if (!writes_.notes().was_removed(key, pod->uid())) views.push_back(view_pod(*pod));
   }
   const ReplicaSetView view{
       json::int_at(document, {"spec", "replicas"}, 1),
       std::chrono::seconds(json::int_at(document, {"spec", "minReadySeconds"})),
       set->header().deleting};
-  ReplicaSetPlan todo = plan(view, std::move(views), int64_t(writes_.pending(key)), deps_.now());
+  ReplicaSetPlan todo =
+      plan(view, std::move(views), int64_t(writes_.notes().pending(key)), deps_.now());
   const Duration again = todo.again;
   const int64_t labeled = count_fully_labeled(document, mine);
   const std::optional<Error> failure = co_await carry_out(set, todo);
   CO_TRY_OK(co_await write_status(set, std::move(todo), failure, labeled));
   if (failure) co_return *failure;
   co_return api::Outcome::again_after(again);
-}
-
-Task<> ReplicaSetController::resolve_lost_replies(api::ObjectPtr set) {
-  for (const std::string& name : writes_.unsure(set->key())) {
-    api::ListOptions only;
-    only.ns = set->ns();
-    only.field_selector = "metadata.name=" + name;
-    CO_TRY(const api::ObjectList found, co_await deps_.client.list(kPods, only));
-    if (found.items.empty()) {
-      writes_.create_missing(set->key(), name);
-    } else if (controller_uid(*found.items.front()) == set->uid()) {
-      writes_.created(set->key(), *found.items.front());
-    } else {
-      writes_.create_refused(set->key(), name);
-    }
-  }
-  co_return Unit{};
-}
-
-std::string ReplicaSetController::pod_name(const api::Object& set) {
-  const std::string again = writes_.take_reusable(set.key());
-  if (!again.empty()) return again;
-  return (set.name() + "-").substr(0, kPrefixMax) + deps_.seams.rng->name_suffix(5);
-}
-
-Task<> ReplicaSetController::create_one(api::ObjectPtr set,
-                                        std::shared_ptr<const json::Value> document) {
-  json::Value pod = *document;
-  const std::string name = pod_name(*set);
-  json::set(pod, {"metadata", "name"}, json::Value(name));
-  json::set(pod, {"metadata", "generateName"}, json::Value(set->name() + "-"));
-  writes_.create_unsure(set->key(), name);  // counts while the request is under way
-  const Result<api::ObjectPtr> made =
-      co_await deps_.client.create(kPods, set->ns(), std::move(pod));
-  if (made) {
-    writes_.created(set->key(), **made);
-    deps_.events.note(*set, api::EventLevel::kNormal, "SuccessfulCreate", "Created pod: " + name);
-    co_return Unit{};
-  }
-  if (reply_lost(made.error()) || made.error().code() == Code::kExists) co_return made.error();
-  writes_.create_missing(set->key(), name);
-  if (namespace_terminates(made.error())) co_return Unit{};
-  deps_.events.note(*set, api::EventLevel::kWarning, "FailedCreate",
-                    "Error creating: " + made.error().message());
-  co_return made.error();
-}
-
-Task<> ReplicaSetController::remove_one(api::ObjectPtr set, PodView pod) {
-  api::DeleteOptions options;
-  options.uid = pod.uid;
-  const Result<> removed = co_await deps_.client.remove(kPods, {set->ns(), pod.name}, options);
-  if (removed) {
-    writes_.removed(set->key(), pod.uid);
-    deps_.events.note(*set, api::EventLevel::kNormal, "SuccessfulDelete",
-                      "Deleted pod: " + pod.name);
-    co_return Unit{};
-  }
-  if (removed.error().code() == Code::kNotFound) co_return Unit{};
-  if (removed.error().code() == Code::kConflict)
-    co_return Unit{};  // another pod has the name by now
-  deps_.events.note(*set, api::EventLevel::kWarning, "FailedDelete",
-                    "Error deleting: " + removed.error().message());
-  co_return removed.error();
 }
 
 Async<std::optional<Error>> ReplicaSetController::carry_out(api::ObjectPtr set,
@@ -184,13 +111,16 @@ Async<std::optional<Error>> ReplicaSetController::carry_out(api::ObjectPtr set,
     const auto pod = std::make_shared<const json::Value>(pod_from_template(*pod_template, *set));
     api::BatchResult made =
         co_await api::run_in_slow_start(size_t(std::min(todo.create, kBurst)),
-                                        [this, set, pod](size_t) { return create_one(set, pod); });
+                                        [this, set, pod, prefix = pod_prefix(set->name())](size_t) {
+                                          return writes_.create(set, pod, prefix);
+                                        });
     if (!made.errors.empty()) co_return std::move(made.errors.front());
   }
   std::vector<std::function<Task<>()>> removals;
   for (PodView& pod : todo.remove) {
     if (int64_t(removals.size()) == kBurst) break;
-    removals.push_back([this, set, pod = std::move(pod)] { return remove_one(set, pod); });
+    removals.push_back(
+        [this, set, pod = std::move(pod)] { return writes_.remove(set, pod.name, pod.uid); });
   }
   std::vector<Result<>> removed = co_await api::run_all(std::move(removals));
   for (Result<>& result : removed) {

@@ -6,8 +6,8 @@
 
 #include "api/controller/reconciler.h"
 #include "kernel/controllers/claim.h"
-#include "kernel/controllers/own_writes.h"
 #include "kernel/controllers/pod_view.h"
+#include "kernel/controllers/pod_writes.h"
 
 namespace atl::controllers {
 
@@ -45,19 +45,15 @@ class ReplicaSetController final : public api::Reconciler {
  private:
   static constexpr int64_t kBurst = 500;  // pods created or deleted in one go
 
-  Task<> resolve_lost_replies(api::ObjectPtr set);
-  Task<> create_one(api::ObjectPtr set, std::shared_ptr<const json::Value> document);
-  Task<> remove_one(api::ObjectPtr set, PodView pod);
   // The first error of the writes, which the status tells.
   Async<std::optional<Error>> carry_out(api::ObjectPtr set, ReplicaSetPlan todo);
   Task<> write_status(api::ObjectPtr set, ReplicaSetPlan todo, std::optional<Error> failure,
                       int64_t labeled);
-  std::string pod_name(const api::Object& set);
 
   Deps deps_;
   api::Informer& sets_;
   Children pods_;
-  OwnWrites writes_;
+  PodWrites writes_;
 };
 
 }  // namespace atl::controllers

@@ -8,6 +8,7 @@
 
 #include "api/controller/conditions.h"
 #include "kernel/controllers/pod_template.h"
+#include "kernel/controllers/pod_writes.h"
 #include "kernel/controllers/resources.h"
 
 namespace atl::controllers {
@@ -270,6 +271,7 @@ Task<> StatefulSetController::create(std::shared_ptr<Snapshot> s, int64_t ordina
   }
   // The name is its own guard: what exists already will show.
   if (made.error().code() == Code::kExists) co_return Unit{};
+  if (namespace_terminates(made.error())) co_return Unit{};
   deps_.events.note(*s->object, api::EventLevel::kWarning, "FailedCreate",
                     fmt::format("create Pod {} in StatefulSet {} failed error: {}", name,
                                 s->object->name(), made.error().message()));
