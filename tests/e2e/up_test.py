@@ -86,6 +86,15 @@ class WhatIsMissing(OnAMachine):
         self.shell("mkdir -p /srv/still && mount -t tmpfs -o noexec,mode=755,size=1g tmpfs /srv/still")
         self.refused(self.up("--home", "/srv/still/atoll", check=False), r"mounted noexec: choose another --home")
 
+    def test_folders_that_are_not_atolls_are_left_alone(self):
+        self.shell("mkdir -p /srv/mine/data && echo precious >/srv/mine/data/letter")
+        for arguments in (["--home", "/srv/mine"], ["--home", "/srv/mine", "--reset", "--yes"]):
+            self.refused(self.up(*arguments, check=False), r"/srv/mine/data is there and not Atoll's; name an empty folder")
+        for place in ("/", "/usr/local", "/var"):
+            with self.subTest(place):
+                self.refused(self.up("--home", place, "--reset", "--yes", check=False), r" is there and not Atoll's")
+        self.assertEqual(self.file("/srv/mine/data/letter"), "precious\n")
+
     def test_a_missing_package(self):
         # There is no network here to fetch it from.
         self.shell("dpkg --force-depends --remove libnss-myhostname")

@@ -30,8 +30,19 @@ require_plain_path() {
   [ "${#1}" -le $PATH_LIMIT ] || die "the path $1 is longer than $PATH_LIMIT characters; choose a shorter --home DIR"
 }
 
+# A folder of a person's own is no place for an instance, which is removed with all it holds.
+is_instance() { [ -e "$LIB/.atoll" ] || [ -e "$CONF" ] || [ -x "$LIB/atoll-supervise" ]; }
+require_own_folders() {
+  local folder
+  is_instance && return 0
+  for folder in "$ETC" "$DATA" "$RUN" "$LIB"; do
+    [ -z "$(ls -A "$folder" 2>/dev/null)" ] || die "$folder is there and not Atoll's; name an empty folder with --home DIR"
+  done
+}
+
 # The server's user has to get in: every folder on the way must be open to others (x).
 require_home() {
+  require_own_folders
   [ -n "$HOME_DIR" ] || return 0
   mkdir -p "$HOME_DIR" 2>/dev/null || die "the folder $HOME_DIR cannot be made; name one that you may write to"
   local folder=$HOME_DIR

@@ -33,7 +33,7 @@ PROGRAMS="atoll-server atoll-agent atoll-keeper atoll-supervise atoll-unpack ato
 install_instance() {
   local program
   CHANGED_PROGRAMS=
-  mkdir -p "$LIB" "$ETC" || die "$LIB and $ETC cannot be made"
+  mkdir -p "$LIB" "$ETC" && : >"$LIB/.atoll" || die "$LIB and $ETC cannot be made"
   for program in $PROGRAMS; do
     install_program "$program" || die "$LIB/$program cannot be written: no room or no right"
   done

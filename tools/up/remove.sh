@@ -21,6 +21,7 @@ reset_instance() {
     say "nothing is here"
     return 0
   fi
+  require_own_folders
   stop_instance
   if [ -x "$LIB/atoll-agent" ] && [ -f "$CONF" ]; then
     "$LIB/atoll-agent" ${HOME_ARGUMENTS[@]+"${HOME_ARGUMENTS[@]}"} cleanup ||
