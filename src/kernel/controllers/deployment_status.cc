@@ -92,7 +92,11 @@ void judge_progress(const DeploymentView& d, const Sets& sets, const json::Value
     if (!transition.is_null()) conditions.back().as_object()["lastTransitionTime"] = transition;
     return;
   }
-  if (!entry) {
+  // A deadline that another template missed says nothing of this one: a roll-back would look failed
+  // before it began.
+  const bool of_another = reason == "ProgressDeadlineExceeded" &&
+                          !json::string_at(*entry, {"message"}).starts_with(subject(d, sets) + " ");
+  if (!entry || of_another) {
     if (!sets.current) return;
     api::set_condition(conditions,
                        {"Progressing", "True", "FoundNewReplicaSet",

@@ -309,9 +309,19 @@ TEST_F(DeploymentTest, ABrokenTemplateTimesOutAndHarmsNothing) {
     EXPECT_TRUE(ok);
     EXPECT_EQ(reason("Available"), "MinimumReplicasAvailable");
     EXPECT_EQ(json::int_at(current(), {"status", "availableReplicas"}), 3);
+    // Helm gives a roll-back up as soon as a status of the new generation tells a failure.
+    bool told_failure = false;
+    cluster_.world.client.set_faults([&](const api::FakeCall&) -> std::optional<api::Fault> {
+      const json::Value now = current();
+      told_failure = told_failure || (json::int_at(now, {"status", "observedGeneration"}) ==
+                                          json::int_at(now, {"metadata", "generation"}) &&
+                                      reason("Progressing") == "ProgressDeadlineExceeded");
+      return std::nullopt;
+    });
     put(deployment(3, "one"));
     ok = co_await cluster_.eventually([&] { return rolled_out(3) && live() == 3; });
     EXPECT_TRUE(ok);
+    EXPECT_FALSE(told_failure);
     co_return Unit{};
   }),
             "");
