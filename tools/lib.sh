@@ -122,7 +122,7 @@ build() {
     }
   fi
   if ! ninja -C "$folder" "$@" 2>&1 | follow "$log" '^\[([0-9]+/[0-9]+)\]'; then
-    grep -aE 'error|FAILED' -A 5 "$log" | head -n 40 >&2
+    grep -aE 'error:|FAILED:' -A 5 "$log" | head -n 40 >&2
     ! grep -q 'No space left' "$log" || die "the disk is full; free some space, then run it again: it goes on where it stopped"
     die "the build failed (whole output: $log)"
   fi
