@@ -19,7 +19,7 @@ namespace atl::node {
 namespace {
 
 constexpr Duration kConsoleStep = std::chrono::milliseconds(2);
-constexpr int kConsoleSteps = 2'500;  // 5 s
+constexpr int kConsoleSteps = 10'000;  // 20 s: a busy machine starts processes late
 
 Result<> make_pipe(io::UniqueFd& read_end, io::UniqueFd& write_end) {
   int ends[2];

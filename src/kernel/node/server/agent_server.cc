@@ -8,12 +8,14 @@
 #include "base/observe/log.h"
 #include "kernel/node/pod/pod_status.h"
 #include "kernel/node/runtime/oci_spec.h"
+#include "kernel/node/server/port_forward.h"
 #include "kernel/node/server/stream_session.h"
 
 namespace atl::node {
 namespace {
 
 constexpr const char* kJson = "application/json";
+constexpr Duration kJustStarted = std::chrono::seconds(30);
 
 int http_code(Code code) {
   switch (code) {
@@ -175,6 +177,8 @@ Task<> AgentServer::route(net::Request& request, net::Responder& responder) {
     co_return co_await exec(std::move(request), responder, std::move(path));
   if (path.size() == 4 && verb == "attach")
     co_return co_await attach(std::move(request), responder, std::move(path));
+  if (path.size() == 3 && verb == "portForward")
+    co_return co_await port_forward(std::move(request), responder, std::move(path));
   co_return Error(Code::kNotFound, "the node agent has no " + request.path);
 }
 
@@ -221,9 +225,8 @@ Task<> AgentServer::exec(net::Request request, net::Responder& responder,
   const StreamQuery wanted = stream_query(query);
   ExecRequest exec_request{found.id, found.bundle, exec_process(spec, command, wanted.terminal),
                            wanted.terminal, wanted.with_stdin};
-  CO_TRY(auto session, co_await parts_.runtime.exec(std::move(exec_request)));
-  co_return co_await serve_exec(parts_.executor, std::move(request), responder, wanted,
-                                std::move(session));
+  const auto start = [this, &exec_request] { return parts_.runtime.exec(std::move(exec_request)); };
+  co_return co_await serve_exec(parts_.executor, std::move(request), responder, wanted, start);
 }
 
 Task<> AgentServer::attach(net::Request request, net::Responder& responder,
@@ -233,13 +236,44 @@ Task<> AgentServer::attach(net::Request request, net::Responder& responder,
   if (!found.running || !found.log) {
     co_return Error(Code::kBadRequest, fmt::format("container \"{}\" is not running", path[3]));
   }
+  StreamQuery wanted = stream_query(query);
+  const PodWorker* attached = parts_.pods.find(path[1], path[2]);
+  const ContainerSpec* container = attached ? attached->spec().find(path[3]) : nullptr;
+  // `kubectl run -i` attaches when the container runs already: what it said until then is for it.
+  wanted.replay = container && json::bool_at(container->doc, {"stdin"}) &&
+                  parts_.timer.now() - found.started < kJustStarted;
   const auto close_stdin = [this, path] {
     PodWorker* pod = parts_.pods.find(path[1], path[2]);
     const ContainerSpec* spec = pod ? pod->spec().find(path[3]) : nullptr;
     if (spec && json::bool_at(spec->doc, {"stdinOnce"})) pod->close_stdin(path[3]);
   };
-  co_return co_await serve_attach(parts_.executor, std::move(request), responder,
-                                  stream_query(query), std::move(found), close_stdin);
+  co_return co_await serve_attach(parts_.executor, std::move(request), responder, wanted,
+                                  std::move(found), close_stdin);
+}
+
+// Any container that runs leads into the pod's network.
+Task<> AgentServer::port_forward(net::Request request, net::Responder& responder,
+                                 std::vector<std::string> path) {
+  PodWorker* pod = parts_.pods.find(path[1], path[2]);
+  if (!pod) {
+    co_return Error(
+        Code::kNotFound,
+        fmt::format("pod \"{}\" in namespace \"{}\" is not on this node", path[2], path[1]));
+  }
+  std::optional<std::string> netns;
+  for (const ContainerSpec& container : pod->spec().containers) {
+    const auto found = pod->access(container.name, false);
+    if (!found || !found->running) continue;
+    netns = pod->spec().host_network ? std::string() : found->bundle + "/netns";
+  }
+  if (!netns) {
+    co_return Error(Code::kBadRequest,
+                    fmt::format("no container of pod \"{}\" is running", path[2]));
+  }
+  const DialPort dial = [this, netns = *netns](uint16_t port) -> Task<io::UniqueFd> {
+    return parts_.offload.run([netns, port] { return connect_in_netns(netns, port); });
+  };
+  co_return co_await serve_port_forward(parts_.executor, std::move(request), responder, dial);
 }
 
 Task<json::Value> AgentServer::list_images() {

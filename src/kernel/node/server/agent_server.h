@@ -7,6 +7,7 @@
 #include "base/net/http.h"
 #include "base/text/json.h"
 #include "kernel/node/logs/log_reader.h"
+#include "kernel/node/offload.h"
 #include "kernel/node/runtime/cgroups.h"
 #include "kernel/node/runtime/runtime.h"
 #include "kernel/node/server/pod_directory.h"
@@ -23,18 +24,22 @@ struct AgentServerParts {
   const Cgroups* cgroups;  // null: no stats
   std::string node_name;
   uint32_t server_uid;  // besides root the only one who may ask
+  Offload offload = {};
 };
 
-// The agent's HTTP interface, with the kubelet's paths, on a Unix socket:
-//   GET    /healthz
-//   GET    /pods                                       the pods as this node reports them
-//   GET    /stats/summary                              CPU and memory by pod
-//   GET    /containerLogs/<ns>/<pod>/<container>       follow previous timestamps tailLines
-//   sinceSeconds sinceTime limitBytes GET    /exec/<ns>/<pod>/<container>                WebSocket;
-//   command stdin stdout stderr tty GET    /attach/<ns>/<pod>/<container>              WebSocket;
-//   stdin stdout stderr tty GET    /images {"images":[{id,digest,names,sizeBytes,inUse}]} POST
-//   /images/load                                a Docker or OCI archive → {"images":[…]} POST
-//   /images/pull?ref=REF DELETE /images?ref=REF  (or /images/<ref>)
+// The agent's HTTP interface, with the kubelet's paths, on a Unix socket.
+// - GET /healthz
+// - GET /pods: the pods as this node reports them
+// - GET /stats/summary: CPU and memory by pod
+// - GET /containerLogs/<ns>/<pod>/<container>: follow previous timestamps tailLines sinceSeconds
+//   sinceTime limitBytes
+// - GET /exec/<ns>/<pod>/<container>: WebSocket; command stdin stdout stderr tty
+// - GET /attach/<ns>/<pod>/<container>: WebSocket; stdin stdout stderr tty
+// - GET /portForward/<ns>/<pod>: WebSocket (port_forward.h)
+// - GET /images: {"images":[{id,digest,names,sizeBytes,inUse}]}
+// - POST /images/load: a Docker or OCI archive → {"images":[…]}
+// - POST /images/pull?ref=REF
+// - DELETE /images?ref=REF (or /images/<ref>)
 // Errors are metav1.Status. One executor; lives as long as the agent.
 class AgentServer {
  public:
@@ -46,6 +51,8 @@ class AgentServer {
   Task<> logs(net::Request request, net::Responder& responder, std::vector<std::string> path);
   Task<> exec(net::Request request, net::Responder& responder, std::vector<std::string> path);
   Task<> attach(net::Request request, net::Responder& responder, std::vector<std::string> path);
+  Task<> port_forward(net::Request request, net::Responder& responder,
+                      std::vector<std::string> path);
   Task<> images(net::Request request, net::Responder& responder, std::vector<std::string> path);
   Task<json::Value> list_images();
   json::Value pods() const;

@@ -1,21 +1,18 @@
 #include "kernel/node/server/stream_session.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <deque>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "base/async/event.h"
+#include "base/io/files.h"
 #include "base/net/websocket.h"
+#include "base/observe/log.h"
 #include "base/text/json.h"
+#include "kernel/node/server/loop_fd_impl.h"
 
 namespace atl::node {
 namespace {
@@ -29,7 +26,6 @@ enum class Channel : uint8_t {
   kClose = 255
 };
 
-constexpr size_t kBlock = 32 * 1024;
 constexpr size_t kBacklogMax = 4 << 20;  // attach: a client that does not read loses output
 constexpr uint16_t kNormalClosure = 1000;
 
@@ -55,56 +51,6 @@ class Channels {
   std::unique_ptr<net::WebSocket> socket_;
   bool busy_ = false;
   Event free_;
-};
-
-// Our own copy of an fd on the loop.
-class LoopFd {
- public:
-  LoopFd(const Executor& executor, int fd) : descriptor_(executor), open_(fd >= 0) {
-    if (open_) descriptor_.assign(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
-  }
-  bool open() const { return open_; }
-  int fd() { return descriptor_.native_handle(); }
-
-  // Empty at the end.
-  Async<std::string> read() {
-    std::string block(kBlock, '\0');
-    for (;;) {
-      const ssize_t n = ::read(descriptor_.native_handle(), block.data(), block.size());
-      if (n >= 0 || (errno != EAGAIN && errno != EINTR)) {
-        block.resize(n > 0 ? size_t(n) : 0);
-        co_return block;
-      }
-      auto [error] = co_await descriptor_.async_wait(asio::posix::descriptor_base::wait_read,
-                                                     asio::as_tuple(asio::use_awaitable));
-      if (error) co_return std::string();
-    }
-  }
-
-  // False once nobody reads any more.
-  Async<bool> write(std::string bytes) {
-    for (size_t at = 0; at < bytes.size();) {
-      const ssize_t n = ::write(descriptor_.native_handle(), bytes.data() + at, bytes.size() - at);
-      if (n > 0) {
-        at += size_t(n);
-        continue;
-      }
-      if (n < 0 && errno != EAGAIN && errno != EINTR) co_return false;
-      auto [error] = co_await descriptor_.async_wait(asio::posix::descriptor_base::wait_write,
-                                                     asio::as_tuple(asio::use_awaitable));
-      if (error) co_return false;
-    }
-    co_return true;
-  }
-
-  void close() {
-    if (open_) descriptor_.close();
-    open_ = false;
-  }
-
- private:
-  asio::posix::stream_descriptor descriptor_;
-  bool open_;
 };
 
 Async<void> copy_out(LoopFd& fd, Channel channel, Channels& channels) {
@@ -145,7 +91,9 @@ Async<void> copy_in(Channels& channels, Input input) {
 Task<std::unique_ptr<net::WebSocket>> accept(const net::Request& request,
                                              net::Responder& responder) {
   if (!net::WebSocket::is_upgrade(request)) {
-    co_return Error(Code::kBadRequest, "a WebSocket upgrade is needed");
+    co_return Error(
+        Code::kBadRequest,
+        "Upgrade request required: this server streams over WebSocket (kubectl 1.31 or newer)");
   }
   const std::string protocol = choose_subprotocol(net::WebSocket::offered(request));
   if (protocol.empty()) {
@@ -193,11 +141,26 @@ std::string exit_status(int code) {
   return json::serialize(out);
 }
 
+std::string failure_status(const Error& error) {
+  return json::serialize(json::Object{{"metadata", json::Object{}},
+                                      {"status", "Failure"},
+                                      {"reason", "InternalError"},
+                                      {"message", error.message()},
+                                      {"code", 500}});
+}
+
 Task<> serve_exec(Executor executor, net::Request request, net::Responder& responder,
-                  StreamQuery query, std::unique_ptr<ExecSession> session) {
+                  StreamQuery query, StartExec start) {
   using namespace asio::experimental::awaitable_operators;
   CO_TRY(auto socket, co_await accept(request, responder));
   Channels channels(std::move(socket));
+  auto started = co_await start();
+  if (!started) {
+    log::warn("command not started", {{"path", request.path}, {"error", started.error()}});
+    CO_TRY_OK(co_await channels.write(Channel::kError, failure_status(started.error())));
+    co_return co_await channels.socket().close(kNormalClosure, "");
+  }
+  const std::unique_ptr<ExecSession> session = *std::move(started);
   LoopFd in(executor, query.with_stdin ? session->stdin_fd() : -1);
   LoopFd out(executor, session->stdout_fd());
   LoopFd err(executor, session->stderr_fd());
@@ -218,6 +181,38 @@ Task<> serve_exec(Executor executor, net::Request request, net::Responder& respo
   co_return co_await channels.socket().close(kNormalClosure, "");
 }
 
+namespace {
+
+// What an attached client has yet to get.
+struct Backlog {
+  StreamQuery query;
+  std::deque<std::pair<Channel, std::string>> pieces;
+  size_t bytes = 0;
+  Event news;
+
+  void add(LogStream stream, std::string_view text) {
+    const bool wanted = stream == LogStream::kStdout ? query.with_stdout : query.with_stderr;
+    if (!wanted || bytes + text.size() > kBacklogMax) return;
+    pieces.emplace_back(stream == LogStream::kStdout ? Channel::kStdout : Channel::kStderr, text);
+    bytes += text.size();
+    news.notify();
+  }
+
+  // The log so far. Nothing is written to it meanwhile: one executor, and no wait in here.
+  void replay(const std::string& log_file) {
+    const auto text = io::read_file(log_file, kBacklogMax);
+    if (!text) return;
+    for (std::string_view rest = *text; !rest.empty();) {
+      const size_t end = rest.find('\n');
+      const auto line = parse_log_line(rest.substr(0, end));
+      if (line) add(line->stream, std::string(line->text) + (line->partial ? "" : "\n"));
+      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    }
+  }
+};
+
+}  // namespace
+
 Task<> serve_attach(Executor executor, net::Request request, net::Responder& responder,
                     StreamQuery query, PodWorker::Access access,
                     std::function<void()> close_stdin) {
@@ -227,34 +222,23 @@ Task<> serve_attach(Executor executor, net::Request request, net::Responder& res
   const int in_fd = access.terminal ? access.terminal_fd : access.stdin_fd;
   LoopFd in(executor, query.with_stdin ? in_fd : -1);
   LoopFd terminal(executor, access.terminal_fd);
-  struct Piece {
-    Channel channel;
-    std::string bytes;
-  };
-  std::deque<Piece> pieces;
-  size_t backlog = 0;
-  Event news;
+  Backlog backlog{query, {}, 0, {}};
   const ContainerLogPtr log = access.log;
-  const uint64_t listener = log->listen([&](LogStream stream, std::string_view bytes) {
-    const bool wanted = stream == LogStream::kStdout ? query.with_stdout : query.with_stderr;
-    if (!wanted || backlog + bytes.size() > kBacklogMax) return;
-    pieces.push_back(
-        {stream == LogStream::kStdout ? Channel::kStdout : Channel::kStderr, std::string(bytes)});
-    backlog += bytes.size();
-    news.notify();
-  });
+  if (query.replay) backlog.replay(access.log_file);
+  const uint64_t listener =
+      log->listen([&](LogStream stream, std::string_view bytes) { backlog.add(stream, bytes); });
   const auto forward = [&]() -> Async<void> {
     for (;;) {
-      while (!pieces.empty()) {
-        Piece piece = std::move(pieces.front());
-        pieces.pop_front();
-        backlog -= piece.bytes.size();
-        auto sent = co_await channels.write(piece.channel, std::move(piece.bytes));
+      while (!backlog.pieces.empty()) {
+        auto [channel, bytes] = std::move(backlog.pieces.front());
+        backlog.pieces.pop_front();
+        backlog.bytes -= bytes.size();
+        auto sent = co_await channels.write(channel, std::move(bytes));
         if (!sent) co_return;
       }
       if (log->finished()) co_return;
       // Either more output, or the end of the container, which the log tells.
-      auto woken = co_await (news.wait() || log->changed().wait());
+      auto woken = co_await (backlog.news.wait() || log->changed().wait());
       (void)woken;
     }
   };

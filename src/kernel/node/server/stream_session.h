@@ -21,6 +21,7 @@ struct StreamQuery {
   bool with_stdout = false;
   bool with_stderr = false;
   bool terminal = false;
+  bool replay = false;  // attach: what the container wrote before comes first
 };
 StreamQuery stream_query(const net::Query& query);
 
@@ -34,12 +35,16 @@ struct TerminalSize {
 };
 std::optional<TerminalSize> parse_resize(std::string_view text);
 
-// What channel 3 carries at the end of a command.
+// What channel 3 carries at the end of a command, and where none could be started.
 std::string exit_status(int code);
+std::string failure_status(const Error& error);
 
-// Serves until the command ends or the client goes away (the command is killed then).
+// Accepts, starts the command, and serves until it ends or the client goes away (the command is
+// killed then). Why a command could not be started is told inside the stream: kubectl takes a
+// refused upgrade for a server without WebSocket, tries SPDY, and shows only what becomes of that.
+using StartExec = std::function<Task<std::unique_ptr<ExecSession>>()>;
 Task<> serve_exec(Executor executor, net::Request request, net::Responder& responder,
-                  StreamQuery query, std::unique_ptr<ExecSession> session);
+                  StreamQuery query, StartExec start);
 // Serves until the container ends or the client goes away (the container lives on).
 Task<> serve_attach(Executor executor, net::Request request, net::Responder& responder,
                     StreamQuery query, PodWorker::Access access, std::function<void()> close_stdin);

@@ -32,6 +32,13 @@ TEST(ExitStatus, CarriesTheCode) {
   EXPECT_EQ(json::string_at(json::array_at(failed, {"details", "causes"})[0], {"message"}), "7");
 }
 
+TEST(FailureStatus, SaysWhy) {
+  const json::Value failed = *json::parse(failure_status(Error(Code::kInvalid, "no terminal")));
+  EXPECT_EQ(json::string_at(failed, {"status"}), "Failure");
+  EXPECT_EQ(json::string_at(failed, {"message"}), "no terminal");
+  EXPECT_NE(json::string_at(failed, {"reason"}), "NonZeroExitCode") << "no command has ended";
+}
+
 TEST(LogQueryParameters, AreChecked) {
   const WallTime now{std::chrono::seconds(1'800'000'000)};
   const auto of = [&](const char* text) { return log_query(*net::Query::parse(text), now); };
