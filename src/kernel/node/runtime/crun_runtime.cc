@@ -1,8 +1,10 @@
 #include "kernel/node/runtime/crun_runtime.h"
 
+#include <linux/capability.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 
 #include "base/io/files.h"
 #include "base/io/quick_file.h"
@@ -23,6 +25,74 @@ WallTime wall(int64_t ns) {
   return WallTime(std::chrono::nanoseconds(ns));
 }
 
+// A set of capabilities in /proc/self/status; everything where it cannot be read.
+uint64_t own_capabilities(std::string_view set) {
+  const auto status = io::read_file("/proc/self/status");
+  const size_t at = status ? status->find(set) : std::string::npos;
+  if (at == std::string::npos) return ~uint64_t(0);
+  return std::strtoull(status->c_str() + at + set.size(), nullptr, 16);
+}
+
+// What oom_score_adj may be set to here: anything with CAP_SYS_RESOURCE, which containers that run
+// Atoll often lack, else nothing below our own.
+int64_t lowest_oom_score() {
+  constexpr int64_t kLowest = -1'000;
+  if (own_capabilities("CapEff:") >> CAP_SYS_RESOURCE & 1) return kLowest;
+  const auto own = io::read_file("/proc/self/oom_score_adj");
+  return own ? std::atoll(own->c_str()) : 0;
+}
+
+// By their numbers in the kernel.
+constexpr std::string_view kCapabilities[] = {"CAP_CHOWN",
+                                              "CAP_DAC_OVERRIDE",
+                                              "CAP_DAC_READ_SEARCH",
+                                              "CAP_FOWNER",
+                                              "CAP_FSETID",
+                                              "CAP_KILL",
+                                              "CAP_SETGID",
+                                              "CAP_SETUID",
+                                              "CAP_SETPCAP",
+                                              "CAP_LINUX_IMMUTABLE",
+                                              "CAP_NET_BIND_SERVICE",
+                                              "CAP_NET_BROADCAST",
+                                              "CAP_NET_ADMIN",
+                                              "CAP_NET_RAW",
+                                              "CAP_IPC_LOCK",
+                                              "CAP_IPC_OWNER",
+                                              "CAP_SYS_MODULE",
+                                              "CAP_SYS_RAWIO",
+                                              "CAP_SYS_CHROOT",
+                                              "CAP_SYS_PTRACE",
+                                              "CAP_SYS_PACCT",
+                                              "CAP_SYS_ADMIN",
+                                              "CAP_SYS_BOOT",
+                                              "CAP_SYS_NICE",
+                                              "CAP_SYS_RESOURCE",
+                                              "CAP_SYS_TIME",
+                                              "CAP_SYS_TTY_CONFIG",
+                                              "CAP_MKNOD",
+                                              "CAP_LEASE",
+                                              "CAP_AUDIT_WRITE",
+                                              "CAP_AUDIT_CONTROL",
+                                              "CAP_SETFCAP",
+                                              "CAP_MAC_OVERRIDE",
+                                              "CAP_MAC_ADMIN",
+                                              "CAP_SYSLOG",
+                                              "CAP_WAKE_ALARM",
+                                              "CAP_BLOCK_SUSPEND",
+                                              "CAP_AUDIT_READ",
+                                              "CAP_PERFMON",
+                                              "CAP_BPF",
+                                              "CAP_CHECKPOINT_RESTORE"};
+
+bool passes_on(uint64_t set, const json::Value& capability) {
+  for (size_t i = 0; i < std::size(kCapabilities); ++i) {
+    if (capability.is_string() && std::string_view(capability.as_string()) == kCapabilities[i])
+      return set >> i & 1;
+  }
+  return true;  // crun knows better
+}
+
 }  // namespace
 
 CrunRuntime::CrunRuntime(Executor executor, Timer& timer, const Cgroups& cgroups,
@@ -31,7 +101,9 @@ CrunRuntime::CrunRuntime(Executor executor, Timer& timer, const Cgroups& cgroups
       timer_(timer),
       cgroups_(cgroups),
       options_(std::move(options)),
-      link_(executor, timer, options_.keeper_socket) {}
+      link_(executor, timer, options_.keeper_socket),
+      lowest_oom_score_(lowest_oom_score()),
+      capabilities_(own_capabilities("CapBnd:")) {}
 
 CrunRuntime::~CrunRuntime() = default;
 
@@ -96,8 +168,26 @@ void CrunRuntime::compile_seccomp_of(json::Value& spec) {
   spec.as_object()["linux"].as_object().erase("seccomp");
 }
 
+// What the kernel would refuse, and the container with it, is asked for as far as it can be had: a
+// privileged container gets all there is here.
+void CrunRuntime::bound_by_host(json::Value& spec) const {
+  const int64_t wanted = json::int_at(spec, {"process", "oomScoreAdj"});
+  if (wanted < lowest_oom_score_)
+    json::set(spec, {"process", "oomScoreAdj"}, json::Value(lowest_oom_score_));
+  json::Value* sets = json::find(spec, {"process", "capabilities"});
+  if (!sets || !sets->is_object()) return;
+  for (auto& [name, set] : sets->as_object()) {
+    json::Array kept;
+    for (const json::Value& capability : *set.if_array()) {
+      if (passes_on(capabilities_, capability)) kept.push_back(capability);
+    }
+    set = std::move(kept);
+  }
+}
+
 Task<LiveContainer> CrunRuntime::create(CreateRequest request) {
   compile_seccomp_of(request.spec);
+  bound_by_host(request.spec);
   const std::string& bundle = request.bundle;
   keeper::CreateArguments a;
   a.id = request.id;

@@ -52,12 +52,15 @@ class CrunRuntime final : public Runtime {
   // crun compiles linux.seccomp anew at every start; a program that is compiled already spares it
   // the longest step.
   void compile_seccomp_of(json::Value& spec);
+  void bound_by_host(json::Value& spec) const;
 
   Executor executor_;
   Timer& timer_;
   const Cgroups& cgroups_;
   CrunOptions options_;
   KeeperLink link_;
+  const int64_t lowest_oom_score_;
+  const uint64_t capabilities_;  // that this process may pass on, by number
   uint64_t next_exec_ = 1;
   std::map<std::string, std::string> filters_;  // linux.seccomp → its program in base64
 };

@@ -214,6 +214,12 @@ Result<std::map<std::string, std::string>> safe_sysctls(const PodSpec& pod) {
                                       "net.ipv4.tcp_rmem",
                                       "net.ipv4.tcp_wmem"};
   std::map<std::string, std::string> out;
+  // A pod's network is its own: what needs no rights there is left to every user, as other engines
+  // do.
+  if (!pod.host_network) {
+    out["net.ipv4.ip_unprivileged_port_start"] = "0";
+    out["net.ipv4.ping_group_range"] = "0 2147483647";
+  }
   for (const json::Value& entry : json::array_at(pod.doc, {"spec", "securityContext", "sysctls"})) {
     const std::string name(json::string_at(entry, {"name"}));
     const bool known = std::find(std::begin(kSafe), std::end(kSafe), name) != std::end(kSafe);

@@ -145,6 +145,12 @@ TEST(Sysctls, OnlySafeOnes) {
   };
   EXPECT_TRUE(of("net.ipv4.tcp_syncookies"));
   EXPECT_FALSE(of("kernel.panic"));
+  EXPECT_EQ(of("net.ipv4.ip_unprivileged_port_start")->at("net.ipv4.ip_unprivileged_port_start"),
+            "1");
+  EXPECT_EQ(safe_sysctls(*pod(R"({"containers":[]})"))->at("net.ipv4.ip_unprivileged_port_start"),
+            "0")
+      << "a web server without rights listens on port 80";
+  EXPECT_TRUE(safe_sysctls(*pod(R"({"hostNetwork":true,"containers":[]})"))->empty());
   EXPECT_FALSE(of("net.ipv4.tcp_syncookies", R"("hostNetwork":true,)"));
 }
 
