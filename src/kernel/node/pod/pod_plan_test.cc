@@ -183,6 +183,15 @@ TEST(PodPhase, FollowsContainersAndPolicy) {
   }
 }
 
+TEST(PodPhase, FailsOnceNothingRuns) {
+  const auto spec = pod(kTwo);
+  PodState s = state({{"a", Phase::kRunning}, {"b", Phase::kExited, 143}});
+  s.failure_reason = "DeadlineExceeded";
+  EXPECT_EQ(phase_of(*spec, s), PodPhase::kRunning) << "its last container may still do something";
+  s.of("a").phase = Phase::kExited;
+  EXPECT_EQ(phase_of(*spec, s), PodPhase::kFailed);
+}
+
 TEST(PodState, SurvivesTheDisk) {
   PodState s = state({{"a", Phase::kExited, 7, std::chrono::seconds(3)}});
   s.ip = "10.0.0.1";

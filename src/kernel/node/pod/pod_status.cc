@@ -177,8 +177,9 @@ json::Value pod_status(const PodSpec& pod, const PodState& state, const StatusFa
   }
   if (state.start_time != WallTime{}) out["startTime"] = rfc3339(state.start_time);
   if (pod.generation > 0) out["observedGeneration"] = pod.generation;
-  if (!state.failure_reason.empty()) out["reason"] = state.failure_reason;
-  if (!state.failure_message.empty()) out["message"] = state.failure_message;
+  const bool failed = b.phase == PodPhase::kFailed;
+  if (failed && !state.failure_reason.empty()) out["reason"] = state.failure_reason;
+  if (failed && !state.failure_message.empty()) out["message"] = state.failure_message;
   return out;
 }
 
