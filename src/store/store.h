@@ -25,12 +25,20 @@ struct Stored {
   Revision modified;  // this write
 };
 
+// What the writer of a value knows of it anyhow, so that listeners need not read the value again.
+// Handed from the write to its event within this process; never stored, and missing in history().
+struct WriterNote {
+  virtual ~WriterNote() = default;
+};
+using WriterNotePtr = std::shared_ptr<const WriterNote>;
+
 // One committed change.
 struct Event {
   enum class Type : uint8_t { kPut, kDelete };
   Type type;
   Stored now;                      // kDelete: value is null, modified is the deletion's revision
   std::optional<Stored> previous;  // the key before the change
+  WriterNotePtr note = nullptr;    // the write's
 };
 
 // A conditional change. Without `expected` the change is unconditional.
@@ -41,6 +49,7 @@ struct Write {
   // A failed condition is kConflict (kExists where 0 was expected, kNotFound where the key is
   // gone).
   std::optional<Revision> expected;
+  WriterNotePtr note = nullptr;
 };
 
 struct RangeQuery {

@@ -31,7 +31,9 @@ Result<std::vector<Event>> MemoryStore::commit(std::vector<Write> writes) {
   std::vector<Event> events;
   for (Write& write : writes) {
     newest_ = newest_.next();
+    const WriterNotePtr note = write.note;
     events.push_back(append(std::move(write), newest_));
+    events.back().note = note;
   }
   listeners_.publish(events);
   return events;

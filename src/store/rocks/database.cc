@@ -5,6 +5,9 @@
 
 #include <filesystem>
 
+#include "store/rocks/log_check.h"
+#include "store/rocks/wal_file_system.h"
+
 namespace atl::store {
 namespace {
 
@@ -30,6 +33,9 @@ rocksdb::Options database_options(const RocksOptions& options) {
   out.max_total_wal_size = 4 * options.buffer_bytes;
   out.stats_dump_period_sec = 0;
   out.stats_persist_period_sec = 0;
+  // One thread writes: nothing to share a memtable or a log for.
+  out.allow_concurrent_memtable_write = false;
+  out.enable_write_thread_adaptive_yield = false;
   return out;
 }
 
@@ -57,16 +63,21 @@ Error rocks_error(std::string_view what, const rocksdb::Status& status) {
 }
 
 Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options) {
+  TRY_OK(check_logs(options.folder));
   const auto cache = rocksdb::NewLRUCache(options.cache_bytes);
   const auto family = family_options(options, cache);
   const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
       {rocksdb::kDefaultColumnFamilyName, family}, {"versions", family}, {"keys", family}};
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* raw = nullptr;
-  const auto status =
-      rocksdb::DB::Open(database_options(options), options.folder, families, &handles, &raw);
+  auto env = rocksdb::NewCompositeEnv(
+      prepare_logs(options.disk ? options.disk : rocksdb::FileSystem::Default()));
+  rocksdb::Options settings = database_options(options);
+  settings.env = env.get();
+  const auto status = rocksdb::DB::Open(settings, options.folder, families, &handles, &raw);
   if (!status.ok()) return rocks_error("open the store in " + options.folder, status);
-  auto database = std::unique_ptr<Database>(new Database(std::unique_ptr<rocksdb::DB>(raw)));
+  auto database =
+      std::unique_ptr<Database>(new Database(std::move(env), std::unique_ptr<rocksdb::DB>(raw)));
   database->meta_ = handles[0];
   database->versions_ = handles[1];
   database->keys_ = handles[2];
@@ -106,25 +117,28 @@ Result<Database::Bounds> Database::bounds() const {
   return bounds;
 }
 
-Result<KeyState> Database::state_of(std::string_view key) const {
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, keys_));
-  it->Seek(index_key(key, Revision{UINT64_MAX}));
-  if (!it->status().ok()) return rocks_error("read the key index", it->status());
-  if (!it->Valid()) return KeyState{};
-  TRY(const IndexEntry entry, parse_index_key(view(it->key())));
+Database::KeyReader Database::key_reader() const {
+  return KeyReader(std::unique_ptr<rocksdb::Iterator>(db_->NewIterator({}, keys_)));
+}
+
+Result<KeyState> Database::KeyReader::state_of(std::string_view key) {
+  it_->Seek(index_key(key, Revision{UINT64_MAX}));
+  if (!it_->status().ok()) return rocks_error("read the key index", it_->status());
+  if (!it_->Valid()) return KeyState{};
+  TRY(const IndexEntry entry, parse_index_key(view(it_->key())));
   if (entry.key != key) return KeyState{};
-  TRY(const IndexState state, parse_index_value(view(it->value())));
+  TRY(const IndexState state, parse_index_value(view(it_->value())));
   return KeyState{!state.deleted, state.created, entry.modified};
 }
 
-Result<Stored> Database::load(Revision revision, IndexState state, std::string_view key) const {
-  std::string bytes;
-  const auto status = db_->Get({}, versions_, version_key(revision), &bytes);
+Result<Stored> Database::load(std::string_view key, const KeyState& state) const {
+  rocksdb::PinnableSlice bytes;
+  const auto status = db_->Get({}, versions_, version_key(state.modified), &bytes);
   if (!status.ok()) return rocks_error("read a version", status);
-  TRY(const Record record, decode_record(revision, bytes));
+  TRY(const Record record, decode_record(state.modified, view(bytes)));
   if (record.key != key || !record.value)
     return Error(Code::kInternal, "the key index of the store points at another key");
-  return Stored{std::string(key), share(std::string(*record.value)), state.created, revision};
+  return Stored{std::string(key), share(std::string(*record.value)), state.created, state.modified};
 }
 
 Result<std::optional<Stored>> Database::get(const std::string& key, Revision at) const {
@@ -136,7 +150,7 @@ Result<std::optional<Stored>> Database::get(const std::string& key, Revision at)
   if (entry.key != key) return std::optional<Stored>();
   TRY(const IndexState state, parse_index_value(view(it->value())));
   if (state.deleted) return std::optional<Stored>();
-  TRY(Stored stored, load(entry.modified, state, key));
+  TRY(Stored stored, load(key, {true, state.created, entry.modified}));
   return std::optional<Stored>(std::move(stored));
 }
 
@@ -156,7 +170,7 @@ Result<Range> Database::range(const RangeQuery& query, Revision at) const {
       range.more = true;
       break;
     }
-    TRY(Stored stored, load(entry.modified, state, entry.key));
+    TRY(Stored stored, load(entry.key, {true, state.created, entry.modified}));
     range.items.push_back(std::move(stored));
   }
   if (!it->status().ok()) return rocks_error("read a range", it->status());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 
 #include <memory>
 #include <optional>
@@ -26,8 +27,20 @@ class Database {
   // What is on disk at open.
   Result<Bounds> bounds() const;
 
-  // The newest version of a key.
-  Result<KeyState> state_of(std::string_view key) const;
+  // Looks up keys of one commit: the state on disk when it was made.
+  class KeyReader {
+   public:
+    // The newest version of a key.
+    Result<KeyState> state_of(std::string_view key);
+
+   private:
+    friend class Database;
+    explicit KeyReader(std::unique_ptr<rocksdb::Iterator> it) : it_(std::move(it)) {}
+    std::unique_ptr<rocksdb::Iterator> it_;
+  };
+  KeyReader key_reader() const;
+  // The version that a state names.
+  Result<Stored> load(std::string_view key, const KeyState& state) const;
   Result<std::optional<Stored>> get(const std::string& key, Revision at) const;
   Result<Range> range(const RangeQuery& query, Revision at) const;
   Result<std::vector<Event>> history(const std::string& prefix, Revision from, Revision to,
@@ -42,10 +55,11 @@ class Database {
   rocksdb::ColumnFamilyHandle* keys() const { return keys_; }
 
  private:
-  explicit Database(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
-  Result<Stored> load(Revision revision, IndexState state, std::string_view key) const;
+  Database(std::unique_ptr<rocksdb::Env> env, std::unique_ptr<rocksdb::DB> db)
+      : env_(std::move(env)), db_(std::move(db)) {}
   Result<Event> event_at(Revision revision, std::string_view bytes) const;
 
+  std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* meta_ = nullptr;
   rocksdb::ColumnFamilyHandle* versions_ = nullptr;

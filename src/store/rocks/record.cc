@@ -23,12 +23,17 @@ uint64_t get_u64(const char* in) {
   return value;
 }
 
-// CRC-32 over the revision and everything behind the checksum itself.
-uint32_t checksum(Revision revision, std::string_view bytes) {
+constexpr size_t kChecksumBytes = 4;
+
+// CRC-32 over the revision and everything behind the checksum itself, piece by piece.
+uint32_t checksum(Revision revision, std::initializer_list<std::string_view> pieces) {
   char prefix[8];
   put_u64(prefix, revision.value);
   uLong crc = crc32(0, reinterpret_cast<const Bytef*>(prefix), sizeof prefix);
-  crc = crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data() + 4), bytes.size() - 4);
+  for (const std::string_view piece : pieces) {
+    if (piece.empty()) continue;  // zlib takes a null pointer for a new beginning
+    crc = crc32_z(crc, reinterpret_cast<const Bytef*>(piece.data()), piece.size());
+  }
   return uint32_t(crc);
 }
 
@@ -76,7 +81,7 @@ Result<IndexState> parse_index_value(std::string_view bytes) {
   return IndexState{bytes[0] == 1, {get_u64(bytes.data() + 1)}};
 }
 
-std::string encode_record(Revision revision, const Record& record) {
+std::string record_header(Revision revision, const Record& record) {
   std::string out(kHeaderBytes, '\0');
   out[4] = char(kFormat);
   out[5] = record.value ? 0 : char(kDeleted);
@@ -84,10 +89,16 @@ std::string encode_record(Revision revision, const Record& record) {
   out[7] = char(record.key.size() & 0xff);
   put_u64(out.data() + 8, record.created.value);
   put_u64(out.data() + 16, record.previous.value);
+  const uint32_t crc = checksum(revision, {std::string_view(out).substr(kChecksumBytes), record.key,
+                                           record.value.value_or(std::string_view())});
+  std::memcpy(out.data(), &crc, sizeof crc);
+  return out;
+}
+
+std::string encode_record(Revision revision, const Record& record) {
+  std::string out = record_header(revision, record);
   out += record.key;
   if (record.value) out += *record.value;
-  const uint32_t crc = checksum(revision, out);
-  std::memcpy(out.data(), &crc, sizeof crc);
   return out;
 }
 
@@ -95,7 +106,8 @@ Result<Record> decode_record(Revision revision, std::string_view bytes) {
   if (bytes.size() < kHeaderBytes) return corrupt(revision, "too short");
   uint32_t stored = 0;
   std::memcpy(&stored, bytes.data(), sizeof stored);
-  if (stored != checksum(revision, bytes)) return corrupt(revision, "its checksum does not match");
+  if (stored != checksum(revision, {bytes.substr(kChecksumBytes)}))
+    return corrupt(revision, "its checksum does not match");
   if (uint8_t(bytes[4]) != kFormat) return corrupt(revision, "its format is unknown");
   const size_t key_bytes = size_t(uint8_t(bytes[6])) << 8 | uint8_t(bytes[7]);
   if (kHeaderBytes + key_bytes > bytes.size()) return corrupt(revision, "its key is cut");

@@ -39,7 +39,10 @@ struct IndexState {
 };
 Result<IndexState> parse_index_value(std::string_view bytes);
 
-// The checksum covers the revision, the key, the value and every header field.
+// What stands before key and value. The checksum in it covers the revision, the key, the value and
+// every header field.
+std::string record_header(Revision revision, const Record& record);
+// Header, key and value in one.
 std::string encode_record(Revision revision, const Record& record);
 // kInternal where a bit flipped; the views point into `bytes`.
 Result<Record> decode_record(Revision revision, std::string_view bytes);

@@ -28,10 +28,12 @@ struct Request {
 // One commit under construction: the newest state of the keys it touches, and what it will publish.
 class Group {
  public:
-  Group(Database& database, Revision newest) : database_(database), newest_(newest) {}
+  Group(Database& database, Revision newest)
+      : database_(database), keys_(database.key_reader()), newest_(newest) {}
 
   // Adds all writes of a request, or none of them.
   Reply add(std::vector<Write> writes) {
+    std::vector<KeyState> states;
     for (size_t i = 0; i < writes.size(); ++i) {
       TRY(const KeyState state, state_of(writes[i].key));
       TRY_OK(check_write(writes[i], state));
@@ -39,12 +41,17 @@ class Group {
         if (writes[j].key == writes[i].key)
           return Error(Code::kInvalid, writes[i].key + " stands twice in one commit");
       }
+      states.push_back(state);
+    }
+    std::vector<std::optional<Stored>> before;
+    for (size_t i = 0; i < writes.size(); ++i) {
+      TRY(auto stored, current(writes[i].key, states[i]));
+      before.push_back(std::move(stored));
     }
     std::vector<Event> events;
-    for (Write& write : writes) {
-      TRY(Event event, append(std::move(write)));
-      events.push_back(std::move(event));
-    }
+    events.reserve(writes.size());
+    for (size_t i = 0; i < writes.size(); ++i)
+      events.push_back(append(std::move(writes[i]), std::move(before[i])));
     return events;
   }
 
@@ -54,32 +61,42 @@ class Group {
  private:
   Result<KeyState> state_of(const std::string& key) {
     if (const auto it = touched_.find(key); it != touched_.end()) return it->second.state;
-    return database_.state_of(key);
+    return keys_.state_of(key);
   }
 
-  Result<Event> append(Write write) {
-    TRY(const std::optional<Stored> before, current(write.key));
+  Event append(Write write, std::optional<Stored> before) {
     newest_ = newest_.next();
     const Revision created = before ? before->created : newest_;
     const bool deleted = !write.value;
+    Record record{write.key, std::nullopt, created, before ? before->modified : Revision{}};
     Event event{deleted ? Event::Type::kDelete : Event::Type::kPut,
                 {write.key, nullptr, created, newest_},
-                before};
+                std::move(before),
+                std::move(write.note)};
     if (write.value) event.now.value = share(*std::move(write.value));
-    Record record{write.key, std::nullopt, created, before ? before->modified : Revision{}};
     if (!deleted) record.value = *event.now.value;
-    batch_.Put(database_.versions(), version_key(newest_), encode_record(newest_, record));
+    put_version(record);
     batch_.Put(database_.keys(), index_key(write.key, newest_), index_value(deleted, created));
     touched_[write.key] = {{!deleted, created, newest_}, event.now};
     return event;
   }
 
-  Result<std::optional<Stored>> current(const std::string& key) {
-    if (const auto it = touched_.find(key); it != touched_.end()) {
-      if (!it->second.state.exists) return std::optional<Stored>();
+  void put_version(const Record& record) {
+    const std::string revision = version_key(newest_);
+    const std::string header = record_header(newest_, record);
+    const std::string_view value = record.value.value_or(std::string_view());
+    const rocksdb::Slice key[] = {revision};
+    const rocksdb::Slice parts[] = {
+        header, {record.key.data(), record.key.size()}, {value.data(), value.size()}};
+    batch_.Put(database_.versions(), {key, std::size(key)}, {parts, std::size(parts)});
+  }
+
+  Result<std::optional<Stored>> current(const std::string& key, const KeyState& state) {
+    if (!state.exists) return std::optional<Stored>();
+    if (const auto it = touched_.find(key); it != touched_.end())
       return std::optional<Stored>(it->second.stored);
-    }
-    return database_.get(key, newest_);
+    TRY(Stored stored, database_.load(key, state));
+    return std::optional<Stored>(std::move(stored));
   }
 
   struct Touched {
@@ -87,6 +104,7 @@ class Group {
     Stored stored;
   };
   Database& database_;
+  Database::KeyReader keys_;
   Revision newest_;
   rocksdb::WriteBatch batch_;
   std::map<std::string, Touched, std::less<>> touched_;
