@@ -83,6 +83,41 @@ TEST(TaskGroup, OneTaskIsCancelledAlone) {
   EXPECT_EQ(cancelled, (std::vector<int>{2, 1}));
 }
 
+TEST(Event, WakesAllWhoWaitAndLetsTheCancelledGo) {
+  asio::io_context loop;
+  SimTimer timer;
+  std::vector<std::string> seen;
+  const auto result = run_simulated(loop, timer, 1h, [&]() -> Task<> {
+    TaskGroup group(loop.get_executor());
+    auto event = std::make_unique<Event>();
+    const auto waiter = [&](std::string name) -> Async<void> {
+      const bool notified = co_await event->wait();
+      seen.push_back(name + (notified ? " notified" : " cancelled"));
+    };
+    group.spawn("a", [&] { return waiter("a"); });
+    const auto cancel = group.spawn_cancellable("b", [&] { return waiter("b"); });
+    group.spawn("c", [&] { return waiter("c"); });
+    co_await timer.sleep_for(1s);
+    cancel();
+    co_await timer.sleep_for(1s);
+    EXPECT_EQ(seen, std::vector<std::string>{"b cancelled"});
+    event->notify();
+    EXPECT_EQ(seen.size(), 1u) << "nobody runs inside notify()";
+    co_await timer.sleep_for(1s);
+    EXPECT_EQ(seen, (std::vector<std::string>{"b cancelled", "a notified", "c notified"}));
+    group.spawn("d", [&] { return waiter("d"); });
+    const auto late = group.spawn_cancellable("e", [&] { return waiter("e"); });
+    co_await timer.sleep_for(1s);
+    event.reset();
+    late();  // its event is gone already
+    co_await timer.sleep_for(1s);
+    EXPECT_EQ(seen.size(), 5u) << "an event that goes away lets its waiters go";
+    co_await group.stop();
+    co_return Unit{};
+  });
+  EXPECT_TRUE(result) << result.error().message();
+}
+
 TEST(Event, WaitForGivesUpInTime) {
   asio::io_context loop;
   SimTimer timer;

@@ -46,7 +46,11 @@ Http1Exchange::Http1Exchange(Http1Connection& connection, const Http1Head& head,
                        (head.chunked || head.content_length.value_or(0) > 0)) {}
 
 Async<void> Http1Exchange::run(Request request) {
-  const auto end = co_await connection_.core().call(std::move(request), *this);
+  const std::string method = request.method;
+  const std::string path = request.path;
+  const ServerCore& core = connection_.core();
+  const auto end =
+      co_await ServerCore::finish(core.handler(std::move(request), *this), method, path);
   if (end == ServerCore::HandlerEnd::kCancelled || answered()) co_return;
   const bool threw = end == ServerCore::HandlerEnd::kThrew;
   const Result<> sent = co_await send(

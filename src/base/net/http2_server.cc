@@ -11,12 +11,22 @@ namespace {
 
 class Http2Connection;
 
+// The body of every request that has none: nothing changes it any more.
+const std::shared_ptr<BodyPipe>& no_body() {
+  static const std::shared_ptr<BodyPipe> kEnded = [] {
+    auto pipe = std::make_shared<BodyPipe>();
+    pipe->finish();
+    return pipe;
+  }();
+  return kEnded;
+}
+
 // One request over HTTP/2: the stream, and the Responder of its handler.
 class Http2Exchange final : public Http2Stream, public Responder {
  public:
   explicit Http2Exchange(Http2Connection& connection);
 
-  Async<void> run(Request request);
+  Async<void> run();
 
   Task<> send(Response response) override;
   Task<std::unique_ptr<ResponseStream>> stream(int status, Headers headers) override;
@@ -72,7 +82,7 @@ class Http2Connection final : public Http2Session, public ServerConnection {
 
   ServerCore& core() { return core_; }
   const Peer& peer() const { return peer_; }
-  std::function<void()> start(std::shared_ptr<Http2Exchange> exchange, Request request);
+  std::function<void()> start(std::shared_ptr<Http2Exchange> exchange);
 
  protected:
   std::shared_ptr<Http2Stream> open_stream() override {
@@ -117,8 +127,7 @@ class Http2ResponseStream final : public ResponseStream {
   const std::shared_ptr<Http2Exchange> exchange_;
 };
 
-std::function<void()> Http2Connection::start(std::shared_ptr<Http2Exchange> exchange,
-                                             Request request) {
+std::function<void()> Http2Connection::start(std::shared_ptr<Http2Exchange> exchange) {
   ++running_;
   // Dies with the task, whichever way that ends: also before its first step.
   std::shared_ptr<void> end(nullptr, [this, self = shared_from_this(), exchange](void*) {
@@ -126,10 +135,8 @@ std::function<void()> Http2Connection::start(std::shared_ptr<Http2Exchange> exch
     --running_;
     handler_over_.notify();
   });
-  auto held = std::make_shared<Request>(std::move(request));
-  return core_.tasks.spawn_cancellable("http/2 request", [exchange, held, end = std::move(end)] {
-    return exchange->run(std::move(*held));
-  });
+  return core_.tasks.spawn_cancellable(
+      "http/2 request", [exchange, end = std::move(end)] { return exchange->run(); });
 }
 
 Http2Exchange::Http2Exchange(Http2Connection& connection)
@@ -170,12 +177,13 @@ void Http2Exchange::on_head() {
     output_finished_ = true;
     return;
   }
-  input_ = std::make_shared<BodyPipe>();
-  if (!input_ended_) {
+  if (input_ended_) {
+    input_ = no_body();
+  } else {
+    input_ = std::make_shared<BodyPipe>();
     input_->connect([this](size_t bytes) { session_.body_taken(*this, bytes); });
   }
-  cancel_ = connection_.start(std::static_pointer_cast<Http2Exchange>(shared_from_this()),
-                              make_request());
+  cancel_ = connection_.start(std::static_pointer_cast<Http2Exchange>(shared_from_this()));
   if (!cancel_) reset(NGHTTP2_REFUSED_STREAM);
 }
 
@@ -184,8 +192,10 @@ void Http2Exchange::on_closed() {
   if (!complete && cancel_) cancel_();
 }
 
-Async<void> Http2Exchange::run(Request request) {
-  const auto end = co_await connection_.core().call(std::move(request), *this);
+Async<void> Http2Exchange::run() {
+  // In a statement of its own: the request shall not stay in this coroutine as well.
+  Async<void> handling = connection_.core().handler(make_request(), *this);
+  const auto end = co_await ServerCore::finish(std::move(handling), method_, path_);
   if (end == ServerCore::HandlerEnd::kCancelled) reset(NGHTTP2_CANCEL);
   if (end == ServerCore::HandlerEnd::kCancelled || answered()) co_return;
   const bool threw = end == ServerCore::HandlerEnd::kThrew;

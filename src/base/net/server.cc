@@ -199,11 +199,10 @@ ServerCore::ServerCore(Executor ex, Timer& t, Handler h, ServerLimits l)
       tasks(ex),
       deadlines(std::make_shared<Deadlines>(ex, t, kDeadlineGranularity)) {}
 
-Async<ServerCore::HandlerEnd> ServerCore::call(Request request, Responder& responder) {
-  const std::string method = request.method;
-  const std::string path = request.path;
+Async<ServerCore::HandlerEnd> ServerCore::finish(Async<void> handling, std::string_view method,
+                                                 std::string_view path) {
   try {
-    co_await handler(std::move(request), responder);
+    co_await std::move(handling);
     co_return HandlerEnd::kReturned;
   } catch (const boost::system::system_error& error) {
     if (error.code() == asio::error::operation_aborted) co_return HandlerEnd::kCancelled;

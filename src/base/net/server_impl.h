@@ -27,8 +27,10 @@ struct ServerCore {
   ServerCore(Executor ex, Timer& t, Handler h, ServerLimits l);
 
   enum class HandlerEnd : uint8_t { kReturned, kThrew, kCancelled };
-  // Runs the handler; nothing it throws gets further.
-  Async<HandlerEnd> call(Request request, Responder& responder);
+  // Waits for what the handler returned; nothing it throws gets further. Method and path are for
+  // the log and stay as long as the request.
+  static Async<HandlerEnd> finish(Async<void> handling, std::string_view method,
+                                  std::string_view path);
 
   const Executor executor;
   Timer& timer;

@@ -34,6 +34,13 @@ class TlsContext {
   std::string expected_name_;
 };
 
+// The socket as OpenSSL's BIO sees it.
+struct TlsWire {
+  int fd = -1;
+  bool more = false;     // further records follow at once: the kernel may send them together
+  bool drained = false;  // the last read got less than it had room for
+};
+
 // TLS directly on the socket: OpenSSL reads and writes the descriptor, and gives its buffers back
 // while the connection is idle (about 14 KB are left of a connection).
 class TlsTransport final : public Transport {
@@ -70,6 +77,7 @@ class TlsTransport final : public Transport {
   Wants read_wants_ = Wants::kRead;
   Wants write_wants_ = Wants::kWrite;
   bool drained_ = false;  // the last read found nothing more
+  TlsWire wire_;
 };
 
 }  // namespace atl::net

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/core/check.h"
 #include "base/net/tls_impl.h"
@@ -20,8 +21,8 @@ namespace {
 
 constexpr size_t kRecordBytes = 16 * 1024;  // the largest plaintext of one TLS record
 
-int socket_of(BIO* bio) {
-  return static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio)));
+TlsWire& wire_of(BIO* bio) {
+  return *static_cast<TlsWire*>(BIO_get_data(bio));
 }
 
 bool may_retry() {
@@ -30,14 +31,18 @@ bool may_retry() {
 
 int bio_write(BIO* bio, const char* data, int size) {
   BIO_clear_retry_flags(bio);
-  const ssize_t sent = ::send(socket_of(bio), data, static_cast<size_t>(size), MSG_NOSIGNAL);
+  const TlsWire& wire = wire_of(bio);
+  const int flags = MSG_NOSIGNAL | (wire.more ? MSG_MORE : 0);
+  const ssize_t sent = ::send(wire.fd, data, static_cast<size_t>(size), flags);
   if (sent < 0 && may_retry()) BIO_set_retry_write(bio);
   return static_cast<int>(sent);
 }
 
 int bio_read(BIO* bio, char* data, int size) {
   BIO_clear_retry_flags(bio);
-  const ssize_t got = ::recv(socket_of(bio), data, static_cast<size_t>(size), 0);
+  TlsWire& wire = wire_of(bio);
+  const ssize_t got = ::recv(wire.fd, data, static_cast<size_t>(size), 0);
+  wire.drained = got > 0 && got < size;
   if (got < 0 && may_retry()) BIO_set_retry_read(bio);
   if (got == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
   return static_cast<int>(got);
@@ -48,7 +53,7 @@ long bio_control(BIO* bio, int command, long, void*) {
   return command == BIO_CTRL_FLUSH || command == BIO_CTRL_DUP ? 1 : 0;
 }
 
-BIO* make_bio(int fd) {
+BIO* make_bio(TlsWire& wire) {
   static BIO_METHOD* const kMethod = [] {
     BIO_METHOD* method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "atoll socket");
     BIO_meth_set_write(method, bio_write);
@@ -57,7 +62,7 @@ BIO* make_bio(int fd) {
     return method;
   }();
   BIO* bio = BIO_new(kMethod);
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
+  BIO_set_data(bio, &wire);
   BIO_set_init(bio, 1);
   return bio;
 }
@@ -129,11 +134,13 @@ TlsTransport::TlsTransport(const Executor& executor, io::UniqueFd fd,
       context_(std::move(context)),
       ssl_(SSL_new(context_->get())) {
   CHECK(ssl_ != nullptr);
-  BIO* bio = make_bio(socket_.fd());
+  wire_.fd = socket_.fd();
+  BIO* bio = make_bio(wire_);
   SSL_set_bio(ssl_, bio, bio);
 }
 
 TlsTransport::~TlsTransport() {
+  wire_.more = false;
   if (SSL_is_init_finished(ssl_) == 1 && !socket_.failure()) SSL_shutdown(ssl_);
   ERR_clear_error();
   SSL_free(ssl_);
@@ -224,6 +231,12 @@ std::optional<PeerCertificate> TlsTransport::peer_certificate() const {
 
 Result<std::optional<size_t>> TlsTransport::try_read(std::span<char> into) {
   if (socket_.failure()) return *socket_.failure();
+  if (std::exchange(wire_.drained, false) && SSL_has_pending(ssl_) == 0) {
+    // The socket was empty a moment ago: asking it again is left to the wait.
+    read_wants_ = Wants::kRead;
+    drained_ = true;
+    return std::optional<size_t>();
+  }
   ERR_clear_error();
   errno = 0;
   size_t count = 0;
@@ -239,6 +252,8 @@ Result<std::optional<size_t>> TlsTransport::try_read(std::span<char> into) {
 Result<size_t> TlsTransport::try_write(std::span<const std::string_view> pieces) {
   if (socket_.failure()) return *socket_.failure();
   thread_local std::array<char, kRecordBytes> joined;
+  size_t left = 0;
+  for (const std::string_view piece : pieces) left += piece.size();
   size_t total = 0;
   size_t first = 0;
   size_t offset = 0;
@@ -260,6 +275,7 @@ Result<size_t> TlsTransport::try_write(std::span<const std::string_view> pieces)
     ERR_clear_error();
     errno = 0;
     size_t written = 0;
+    wire_.more = left > record.size();
     const int returned = SSL_write_ex(ssl_, record.data(), record.size(), &written);
     if (returned != 1) {
       TRY(write_wants_, wants_after(returned, "TLS write"));
@@ -268,6 +284,7 @@ Result<size_t> TlsTransport::try_write(std::span<const std::string_view> pieces)
       return total;
     }
     total += written;
+    left -= written;
     while (written > 0) {
       const size_t step = std::min(written, pieces[first].size() - offset);
       written -= step;
@@ -290,6 +307,7 @@ Task<bool> TlsTransport::wait_writable() {
 }
 
 void TlsTransport::shutdown_write() {
+  wire_.more = false;
   if (SSL_is_init_finished(ssl_) == 1) SSL_shutdown(ssl_);
   ERR_clear_error();
   Transport::shutdown_write();
