@@ -120,9 +120,18 @@ Result<ObjectPtr> Object::from_text(std::string text) {
 
 Result<ObjectPtr> Object::from_text(std::string text, json::Value& document) {
   TRY(document, json::parse(text, {.max_bytes = 64 << 20}));
+  TRY(Header header, header_of(document));
+  return ObjectPtr(new Object(std::move(header), share(std::move(text))));
+}
+
+ObjectPtr Object::from_parts(Header header, std::string text) {
+  return ObjectPtr(new Object(std::move(header), share(std::move(text))));
+}
+
+Result<Header> Object::header_of(const json::Value& document) {
   TRY(Header header, read_header(document));
   header.revision = read_revision(document);
-  return ObjectPtr(new Object(std::move(header), share(std::move(text))));
+  return header;
 }
 
 json::Value Object::parse() const {

@@ -57,6 +57,10 @@ class Object {
   static Result<ObjectPtr> from_text(std::string text);
   // The same, and hands out the tree that was parsed on the way.
   static Result<ObjectPtr> from_text(std::string text, json::Value& document_out);
+  // From a header and the bytes that it was read from, where somebody has both; nothing is checked.
+  static ObjectPtr from_parts(Header header, std::string text);
+  // The header of a document, revision included where it stands there. Errors as above.
+  static Result<Header> header_of(const json::Value& document);
 
   const Header& header() const { return header_; }
   const ObjectKey& key() const { return header_.key; }

@@ -203,8 +203,9 @@ Result<SharedBytes> Views::frame(const Watcher::Item& item, const api::KindPtr& 
     TRY(const std::string object, text(item.object->object, kind, view, columns));
     return share(framed(type, object));
   }
-  const std::string id = fmt::format("{}/{}/{}{}", type, kind->gvk.version, view.id(),
-                                     columns == Columns::kDefine ? "+" : "");
+  std::string id = kind->gvk.version + '/' + view.id();
+  id += columns == Columns::kDefine ? "+/" : "/";
+  id += type;
   if (const auto known = item.change->frames.find(id); known != item.change->frames.end())
     return known->second;
   std::string bytes;

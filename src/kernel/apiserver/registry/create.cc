@@ -104,7 +104,9 @@ Task<Written> Registry::create_once(Attempt& attempt) {
     CO_TRY(api::ObjectPtr object, api::Object::from_document(attempt.object, {}));
     co_return Written{std::move(object), true};
   }
-  auto event = co_await cache().store().write({attempt.store_key(), std::move(value), Revision{}});
+  CO_TRY(auto note, cache().note(attempt.object));
+  auto event = co_await cache().store().write(
+      {attempt.store_key(), std::move(value), Revision{}, std::move(note)});
   if (!event && event.error().code() == Code::kExists) {
     co_return already_exists(attempt.group_resource(), attempt.name());
   }

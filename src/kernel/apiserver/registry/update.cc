@@ -230,7 +230,9 @@ Task<Written> Registry::store_update(Attempt& attempt, CachedPtr live) {
   CO_TRY(const std::string text, decode_stored(value, before));
   if (text == live->object->text()) co_return Written{live->object, false};  // nothing changed
 
-  auto event = co_await cache().store().write({attempt.store_key(), std::move(value), before});
+  CO_TRY(auto note, cache().note(attempt.object));
+  auto event = co_await cache().store().write(
+      {attempt.store_key(), std::move(value), before, std::move(note)});
   if (!event) {
     const Code code = event.error().code();
     attempt.lost_race = code == Code::kConflict || code == Code::kNotFound;

@@ -10,7 +10,13 @@
 namespace atl::apiserver {
 namespace {
 constexpr size_t kLoadPage = 2'000;
-}
+
+// What a writer in this process knows of the object it stores: all of an entry but its revision.
+struct KnownObject final : store::WriterNote {
+  api::Header header;
+  std::vector<std::pair<std::string, std::string>> fields;
+};
+}  // namespace
 
 std::string Cached::field(const std::string& path) const {
   if (path == "metadata.name") return object->name();
@@ -120,14 +126,39 @@ const ResourceCache* WatchCache::find(std::string_view group, std::string_view r
   return at == resources_.end() ? nullptr : at->second.get();
 }
 
+std::vector<std::pair<std::string, std::string>> WatchCache::fields_of(
+    const api::Gvk& gvk, const json::Value& document) const {
+  std::vector<std::pair<std::string, std::string>> fields;
+  if (const api::KindPtr kind = kinds_.find(gvk)) {
+    for (const std::string& field : kind->selectable_fields)
+      fields.emplace_back(field, api::field_text(document, field));
+  }
+  return fields;
+}
+
 CachedPtr WatchCache::make_cached(api::ObjectPtr object, const json::Value& document) const {
   auto cached = std::make_shared<Cached>();
-  if (const api::KindPtr kind = kinds_.find(object->header().gvk)) {
-    for (const std::string& field : kind->selectable_fields) {
-      cached->fields.emplace_back(field, api::field_text(document, field));
-    }
-  }
+  cached->fields = fields_of(object->header().gvk, document);
   cached->object = std::move(object);
+  return cached;
+}
+
+Result<store::WriterNotePtr> WatchCache::note(const json::Value& document) const {
+  auto known = std::make_shared<KnownObject>();
+  TRY(known->header, api::Object::header_of(document));
+  known->fields = fields_of(known->header.gvk, document);
+  return store::WriterNotePtr(std::move(known));
+}
+
+Result<CachedPtr> WatchCache::committed(const store::Event& event) const {
+  const auto* known = dynamic_cast<const KnownObject*>(event.note.get());
+  if (!known) return read(event.now);
+  TRY(std::string text, decode_stored(*event.now.value, event.now.modified));
+  api::Header header = known->header;
+  header.revision = event.now.modified;
+  auto cached = std::make_shared<Cached>();
+  cached->fields = known->fields;
+  cached->object = api::Object::from_parts(std::move(header), std::move(text));
   return cached;
 }
 
@@ -166,7 +197,7 @@ void WatchCache::take(const store::Event& event) {
   change->at = timer_.monotonic();
   change->before = resource.get(key->item);
   if (event.type == store::Event::Type::kPut) {
-    auto now = read(event.now);
+    auto now = committed(event);
     if (!now) {
       log::error("stored object cannot be read", {{"key", event.now.key}, {"error", now.error()}});
       return;

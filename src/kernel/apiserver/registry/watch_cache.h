@@ -109,6 +109,9 @@ class WatchCache final : public Reader {
 
   // A stored value as a cache entry; kInternal where it cannot be read.
   Result<CachedPtr> read(const store::Stored& stored) const;
+  // What goes along with a write of this document, so that the cache need not parse it again.
+  // kBadRequest where it is no object.
+  Result<store::WriterNotePtr> note(const json::Value& document) const;
   // An event of the store's history as a change.
   Result<ChangePtr> read(const store::Event& event) const;
 
@@ -132,8 +135,11 @@ class WatchCache final : public Reader {
  private:
   WatchCache(store::Store& store, const api::KindSet& kinds, const Timer& timer);
   void take(const store::Event& event);
+  Result<CachedPtr> committed(const store::Event& event) const;
   const ResourceCache* find(std::string_view group, std::string_view resource) const;
   CachedPtr make_cached(api::ObjectPtr object, const json::Value& document) const;
+  std::vector<std::pair<std::string, std::string>> fields_of(const api::Gvk& gvk,
+                                                             const json::Value& document) const;
 
   store::Store& store_;
   const api::KindSet& kinds_;

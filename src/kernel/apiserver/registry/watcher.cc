@@ -41,11 +41,12 @@ Watcher::Watcher(WatchCache& cache, const Timer& timer, ResourceCache& resource,
                                                deadline_ - kLastBookmarkBefore)
                                     : MonoTime::max()) {
   subscriber_.wants = [this](const Change& change) { return wants(change); };
-  resource_.subscribers().push_back(&subscriber_);
+  auto& all = resource_.subscribers();
+  place_ = all.insert(all.end(), &subscriber_);
 }
 
 Watcher::~Watcher() {
-  resource_.subscribers().remove(&subscriber_);
+  resource_.subscribers().erase(place_);
 }
 
 Task<std::unique_ptr<Watcher>> Watcher::open(WatchCache& cache, const Timer& timer,
@@ -158,11 +159,14 @@ Result<std::optional<Watcher::Item>> Watcher::next_ready() {
     return Item{
         .type = api::EventType::kBookmark, .revision = initial_revision_, .initial_end = true};
   }
-  while (!backlog_.empty()) {
-    seen_ = backlog_.front()->revision;
-    auto item = classify(backlog_.front());
-    backlog_.pop_front();
-    if (item) return item;
+  while (backlog_at_ < backlog_.size()) {
+    const ChangePtr change = std::move(backlog_[backlog_at_++]);
+    seen_ = change->revision;
+    if (auto item = classify(change)) return item;
+  }
+  if (!backlog_.empty()) {
+    backlog_ = {};
+    backlog_at_ = 0;
   }
   if (behind_) return std::nullopt;
   if (cursor_ < resource_.first_change()) {

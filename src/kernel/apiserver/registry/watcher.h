@@ -1,6 +1,5 @@
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,13 +58,15 @@ class Watcher {
   const std::string ns_;
   const WatchQuery query_;
   Subscriber subscriber_;
+  std::list<Subscriber*>::iterator place_;  // among the resource's
 
   std::vector<CachedPtr> initial_;
   size_t initial_at_ = 0;
   Revision initial_revision_;
   bool initial_end_due_ = false;
 
-  std::deque<ChangePtr> backlog_;   // older than the window, from the store
+  std::vector<ChangePtr> backlog_;  // older than the window, from the store
+  size_t backlog_at_ = 0;
   std::optional<Revision> behind_;  // history has to be read from here on
   Revision skip_until_;             // a start in the future: changes up to here are not wanted
   uint64_t cursor_ = 0;
