@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "api/schema/kind.h"
@@ -9,9 +10,11 @@ namespace atl::api {
 // The OpenAPI v3 document of one group and version: schemas and paths with the extensions clients
 // read (research: x-kubernetes-group-version-kind, -action, patch media types, fieldValidation).
 json::Value openapi_v3(const KindSet& kinds, const GroupVersion& group_version);
-// The index at /openapi/v3, each with ?hash=.
-json::Value openapi_v3_index(const KindSet& kinds);
-// Strong hash of a document's content, hex.
+// The index at /openapi/v3, each with ?hash=. `hash` gives openapi_hash(), from memory where it
+// can; empty: each is made.
+using OpenApiHash = std::function<std::string(const GroupVersion&)>;
+json::Value openapi_v3_index(const KindSet& kinds, const OpenApiHash& hash = {});
+// Strong hash of a document's content, hex. Makes the whole document.
 std::string openapi_hash(const KindSet& kinds, const GroupVersion& group_version);
 // OpenAPI v2 (swagger 2.0) of everything, JSON.
 json::Value openapi_v2(const KindSet& kinds);

@@ -209,12 +209,13 @@ std::string openapi_hash(const KindSet& kinds, const GroupVersion& group_version
   return crypto::sha256_hex(json::serialize(openapi_v3(kinds, group_version)));
 }
 
-json::Value openapi_v3_index(const KindSet& kinds) {
+json::Value openapi_v3_index(const KindSet& kinds, const OpenApiHash& hash) {
   json::Object paths;
   for (const GroupVersion& gv : kinds.group_versions()) {
     const std::string url = url_of(gv);
-    paths[url] = json::Object{
-        {"serverRelativeURL", fmt::format("/openapi/v3/{}?hash={}", url, openapi_hash(kinds, gv))}};
+    paths[url] =
+        json::Object{{"serverRelativeURL", fmt::format("/openapi/v3/{}?hash={}", url,
+                                                       hash ? hash(gv) : openapi_hash(kinds, gv))}};
   }
   return json::Object{{"paths", std::move(paths)}};
 }
