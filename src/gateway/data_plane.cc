@@ -20,6 +20,22 @@ namespace {
 constexpr size_t kMostSingleChanges = 200;   // beyond that a map is replaced as a whole
 constexpr size_t kPayloadBytes = 12 * 1024;  // a command fits into one buffer of HAProxy, 16 KiB
 
+bool plain(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return c > ' ' && c < 127 && c != ';' && c != '\\';
+  });
+}
+
+bool plain(const std::pair<const std::string, std::string>& entry) {
+  return plain(entry.first) && plain(entry.second);
+}
+
+bool plain(const std::pair<const std::string, Certificate>& entry) {
+  return plain(entry.first) && entry.first.find('/') == std::string::npos &&
+         std::ranges::all_of(entry.second.hosts,
+                             [](const std::string& host) { return plain(host); });
+}
+
 std::string map_text(const std::map<std::string, std::string>& entries) {
   std::string out;
   for (const auto& [key, value] : entries) out += key + " " + value + "\n";
@@ -67,6 +83,8 @@ Result<bool> DataPlane::prepare(const std::string& default_certificate_pem) {
   TRY_OK(io::make_folders(options_.folder, 0755));
   TRY_OK(io::make_folders(options_.certificate_folder(), 0700));
   TRY_OK(io::write_file_atomic(options_.default_certificate(), default_certificate_pem, 0600));
+  TRY_OK(io::write_file_atomic(options_.default_list(),
+                               options_.default_certificate() + " default.invalid\n", 0600));
   TRY_OK(write_if_missing(options_.exact_map(), ""));
   TRY_OK(write_if_missing(options_.prefix_map(), ""));
   TRY_OK(write_if_missing(options_.certificate_list(), ""));
@@ -78,6 +96,19 @@ Result<bool> DataPlane::prepare(const std::string& default_certificate_pem) {
 }
 
 Result<DataPlane::Applied> DataPlane::apply(const Plan& plan) {
+  const auto odd = [](const auto& entry) { return !plain(entry); };
+  if (std::ranges::none_of(plan.exact, odd) && std::ranges::none_of(plan.prefix, odd) &&
+      std::ranges::none_of(plan.certificates, odd)) {
+    return carry_out(plan);
+  }
+  Plan rest = plan;
+  const size_t left_out = std::erase_if(rest.exact, odd) + std::erase_if(rest.prefix, odd) +
+                          std::erase_if(rest.certificates, odd);
+  log::error("routes that HAProxy would take for commands are left out", {{"count", left_out}});
+  return carry_out(rest);
+}
+
+Result<DataPlane::Applied> DataPlane::carry_out(const Plan& plan) {
   Applied out;
   TRY_OK(write_maps(plan));
   const auto process = admin_.process();

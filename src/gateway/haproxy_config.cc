@@ -65,14 +65,16 @@ defaults
   return out;
 }
 
+// The first certificate is the default. It comes from a list too, which takes its own names from
+// it: HAProxy prefers an elliptic certificate that fits by wildcard to an RSA one of the very name.
 std::string binds(const Options& o) {
   std::string out;
   for (const std::string& address : o.addresses) {
     // "transparent": the link-local address may come later than we do.
     const std::string_view early = address == "127.0.0.1" ? "" : " transparent";
     out += fmt::format("  bind {}:{}{}\n", address, o.http_port, early);
-    out += fmt::format("  bind {}:{}{} ssl crt {} crt-list {} alpn h2,http/1.1\n", address,
-                       o.https_port, early, o.default_certificate(), o.certificate_list());
+    out += fmt::format("  bind {}:{}{} ssl crt-list {} crt-list {} alpn h2,http/1.1\n", address,
+                       o.https_port, early, o.default_list(), o.certificate_list());
   }
   return out;
 }

@@ -32,6 +32,8 @@ struct Options {
   std::string certificate_list() const { return folder + "/certificates.list"; }
   std::string certificate_folder() const { return folder + "/certificates"; }
   std::string default_certificate() const { return folder + "/default.pem"; }
+  // Names the default certificate, under a name that no client asks for.
+  std::string default_list() const { return folder + "/default.list"; }
   // Not in the run folder: that is root's, and HAProxy makes the socket as its own user.
   std::string admin_socket() const { return folder + "/admin.sock"; }
 };

@@ -249,6 +249,36 @@ TEST(IngressModel, AnotherSetOfReadyPodsIsAnotherGeneration) {
   EXPECT_NE(generation({a}), generation({}));
 }
 
+TEST(GatewayService, EndpointsAreAddressesOfHostsAndNothingElse) {
+  const auto peers = object(R"({"apiVersion":"v1","kind":"Service","metadata":{"namespace":"d",
+    "name":"s"},"spec":{"clusterIP":"None","ports":[{"name":"http","port":80}]}})");
+  const std::pair<const char*, const char*> cases[] = {
+      {"10.42.0.7", "10.42.0.7:8080"},
+      {"10.42.0.7:1:: \\nevil.org/ 127.0.0.1", ""},
+      {"10.42.0.7;show info", ""},
+      {"10.42.0.7\\u0000x", ""},
+      {"010.42.0.7", ""},
+      {"localhost", ""},
+      {"127.0.0.1", ""},
+      {"169.254.20.1", ""},
+      {"0.0.0.0", ""},
+      {"224.0.0.1", ""},
+  };
+  for (const auto& [address, want] : cases) {
+    SCOPED_TRACE(address);
+    const auto slice = object(R"({"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice",
+      "metadata":{"namespace":"d","name":"s-1"},"addressType":"IPv4","ports":[{"name":"http",
+      "port":8080}],"endpoints":[{"addresses":[")" +
+                              std::string(address) + R"("]}]})");
+    const GatewayService read = gateway_service(*peers, {slice});
+    const auto it = read.endpoints.find("http");
+    EXPECT_EQ(it == read.endpoints.end() ? "" : it->second, want);
+  }
+  const auto odd = object(R"({"apiVersion":"v1","kind":"Service","metadata":{"namespace":"d",
+    "name":"s"},"spec":{"clusterIP":"10.96.0.7 x","ports":[{"name":"http","port":80}]}})");
+  EXPECT_EQ(gateway_service(*odd, {}).cluster_ip, "");
+}
+
 TEST(HaproxyConfig, ListensWhereItIsToldAndNowhereElse) {
   Options options;
   options.folder = "/g";
@@ -256,7 +286,7 @@ TEST(HaproxyConfig, ListensWhereItIsToldAndNowhereElse) {
   options.http_port = 8080;
   const std::string config = haproxy_config(options);
   EXPECT_THAT(config, HasSubstr("bind 127.0.0.1:8080\n"));
-  EXPECT_THAT(config, HasSubstr("bind 169.254.20.1:443 transparent ssl crt /g/default.pem"));
+  EXPECT_THAT(config, HasSubstr("bind 169.254.20.1:443 transparent ssl crt-list /g/default.list"));
   EXPECT_THAT(config, Not(HasSubstr("bind *")));
   EXPECT_THAT(config, Not(HasSubstr("bind :")));
 }
