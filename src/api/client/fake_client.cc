@@ -192,7 +192,7 @@ Result<ObjectPtr> FakeClient::settle(const Gvr& resource, const ObjectPtr& befor
                                      json::Value document) {
   Collection& in = collection(resource);
   const ObjectKey key = before->key();
-  TRY(const ObjectPtr after, Object::from_document(document, before->revision()));
+  TRY(ObjectPtr after, Object::from_document(document, before->revision()));
   if (after->header().deleting && !has_finalizers(document) &&
       json::int_at(document, {"metadata", "deletionGracePeriodSeconds"}) == 0) {
     erase(in, key);
