@@ -16,6 +16,10 @@ namespace atl::gateway {
 // comes back with all of them. For certificates HAProxy comes first: a file that it cannot read
 // would keep it from starting, so only what it has accepted is written down.
 //
+// The last wall: whatever others let through, no entry and no certificate's name reaches a file or
+// the socket that holds a blank, a control character, ';' or '\\', which would be a line or a
+// command of its own there. It is left out and told in the log; the others stand.
+//
 // Everything blocks, and runs on the pool, one call at a time. Owned by the controller.
 class DataPlane {
  public:
@@ -39,6 +43,7 @@ class DataPlane {
 
  private:
   using Entries = std::map<std::string, std::string>;
+  Result<Applied> carry_out(const Plan& plan);
   Result<> write_maps(const Plan& plan);
   Result<> update_map(const std::string& file, const Entries& before, const Entries& after);
   Result<> replace_map(const std::string& file, const Entries& entries);

@@ -1,6 +1,8 @@
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/crypto/base64.h"
 #include "base/text/json.h"
@@ -59,6 +61,22 @@ void read_rules(const json::Value& document, IngressInfo& out) {
   }
 }
 
+// An IPv4 address, and nothing besides: whoever may write slices must not write a map's lines.
+std::optional<uint32_t> ipv4(std::string_view text) {
+  in_addr parsed{};
+  const std::string terminated(text);
+  const bool whole = text.find('\0') == std::string_view::npos;  // C would stop there
+  if (!whole || inet_pton(AF_INET, terminated.c_str(), &parsed) != 1) return std::nullopt;
+  return ntohl(parsed.s_addr);
+}
+
+// Nor open this host's own loopback and link to everybody.
+bool of_a_host(uint32_t ip) {
+  const bool loopback = ip >> 24 == 127, link_local = ip >> 16 == 0xa9fe;
+  const bool of_nobody = ip >> 24 == 0 || ip >> 28 >= 0xe;  // "this" network; multicast, reserved
+  return !loopback && !link_local && !of_nobody;
+}
+
 // Ready IPv4 endpoints of a slice; headless Services also need the ports.
 struct Slice {
   std::set<std::string> addresses;
@@ -72,19 +90,22 @@ Slice slice_of(const api::Object& object) {
     const json::Array& addresses = json::array_at(endpoint, {"addresses"});
     const bool ready = json::bool_at(endpoint, {"conditions", "ready"}, true);
     if (!ready || addresses.empty() || !addresses[0].is_string()) continue;
-    out.addresses.insert(std::string(addresses[0].get_string()));
+    const std::string_view address = addresses[0].get_string();
+    if (ipv4(address)) out.addresses.emplace(address);
   }
   return out;
 }
 
 // The lowest address, so that the choice is the same each time.
 void add_endpoints(const Slice& slice, std::map<std::string, std::string>& out) {
-  if (slice.addresses.empty()) return;
+  const auto lowest = std::ranges::find_if(
+      slice.addresses, [](const std::string& address) { return of_a_host(*ipv4(address)); });
+  if (lowest == slice.addresses.end()) return;
   for (const json::Value& port : json::array_at(slice.document, {"ports"})) {
     const uint16_t number = port_at(port, {"port"});
     if (number == 0 || json::string_at(port, {"protocol"}, "TCP") != "TCP") continue;
     std::string& place = out[std::string(json::string_at(port, {"name"}))];
-    const std::string candidate = *slice.addresses.begin() + ":" + std::to_string(number);
+    const std::string candidate = *lowest + ":" + std::to_string(number);
     if (place.empty() || candidate < place) place = candidate;
   }
 }
@@ -139,7 +160,7 @@ GatewayService gateway_service(const api::Object& service,
   GatewayService out;
   out.external = json::string_at(document, {"spec", "type"}) == "ExternalName";
   const std::string_view ip = json::string_at(document, {"spec", "clusterIP"});
-  if (ip != "None") out.cluster_ip = ip;
+  if (ipv4(ip)) out.cluster_ip = ip;
   for (const json::Value& port : json::array_at(document, {"spec", "ports"})) {
     if (json::string_at(port, {"protocol"}, "TCP") != "TCP") continue;
     out.ports.push_back({.name = std::string(json::string_at(port, {"name"})),
