@@ -31,7 +31,8 @@ TEST(Record, TheIndexSortsNewestFirstWithinAKey) {
   EXPECT_LT(index_key("/a", {9}), index_key("/a", {3}));
   EXPECT_LT(index_key("/a", {1}), index_key("/a/b", {9}));
   EXPECT_LT(index_key("/a", {1}), index_key("/aa", {9}));
-  const auto entry = parse_index_key(index_key("/a", {9}));
+  const std::string key = index_key("/a", {9});  // what is parsed points into it
+  const auto entry = parse_index_key(key);
   ASSERT_TRUE(entry);
   EXPECT_EQ(entry->key, "/a");
   EXPECT_EQ(entry->modified, Revision{9});
