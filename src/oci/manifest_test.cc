@@ -59,5 +59,36 @@ TEST(Challenge, ParametersAreReadWithAndWithoutQuotes) {
   EXPECT_TRUE(parse_challenge("Basic", scheme).empty());
 }
 
+TEST(RegistryClient, ARegistryElsewhereDoesNotLeadHome) {
+  const struct {
+    const char* registry;
+    const char* host;
+    bool may;
+  } cases[] = {
+      {"ghcr.io", "storage.example", true},
+      {"ghcr.io", "127.evil.example", true},  // a name like others
+      {"ghcr.io", "192.0.2.7", true},
+      {"ghcr.io", "127.0.0.1", false},
+      {"ghcr.io", "127.1", false},
+      {"ghcr.io", "2130706433", false},
+      {"ghcr.io", "0.0.0.0", false},
+      {"ghcr.io", "localhost", false},
+      {"ghcr.io", "[::1]", false},
+      {"ghcr.io", "[::ffff:127.0.0.1]", false},
+      {"ghcr.io", "169.254.169.254", false},
+      {"ghcr.io", "[fe80::1%25eth0]", false},
+      {"ghcr.io", "[2001:db8::1]", true},
+      {"127.evil.example:5000", "127.0.0.1", false},
+      {"localhost:5000", "127.0.0.1", true},
+      {"127.0.0.1:5000", "localhost", true},
+      {"127.0.0.1:5000", "storage.example", true},
+      {"127.0.0.1:5000", "169.254.169.254", false},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(std::string(c.registry) + " to " + c.host);
+    EXPECT_EQ(check_leads_to(c.registry, c.host).has_value(), c.may);
+  }
+}
+
 }  // namespace
 }  // namespace atl::oci

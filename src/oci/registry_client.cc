@@ -1,5 +1,6 @@
 #include "oci/registry_client.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -54,8 +55,29 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
+enum class Place : uint8_t { kElsewhere, kLoopback, kLink };
+
+// Of a host as it stands in a URL. A name that only begins like an address is a name.
+Place place_of(std::string_view host) {
+  if (host == "localhost" || host == "[::1]") return Place::kLoopback;
+  in_addr parsed{};
+  if (inet_aton(std::string(host).c_str(), &parsed) != 0) {  // "127.1" too, as resolvers read it
+    const uint32_t ip = ntohl(parsed.s_addr);
+    if (ip >> 24 == 127 || ip >> 24 == 0) return Place::kLoopback;
+    return ip >> 16 == 0xa9fe ? Place::kLink : Place::kElsewhere;
+  }
+  if (!host.starts_with('[') || !host.ends_with(']')) return Place::kElsewhere;
+  in6_addr six{};
+  const std::string inner(host.substr(1, host.size() - 2));
+  if (inet_pton(AF_INET6, inner.substr(0, inner.find('%')).c_str(), &six) != 1)
+    return Place::kElsewhere;
+  if (IN6_IS_ADDR_LOOPBACK(&six) || IN6_IS_ADDR_UNSPECIFIED(&six) || IN6_IS_ADDR_V4MAPPED(&six))
+    return Place::kLoopback;  // nobody writes 4-in-6 who does not hide something
+  return IN6_IS_ADDR_LINKLOCAL(&six) ? Place::kLink : Place::kElsewhere;
+}
+
 bool is_loopback(std::string_view host) {
-  return host == "localhost" || host.starts_with("127.") || host == "[::1]";
+  return place_of(host) == Place::kLoopback;
 }
 
 std::string host_of(std::string_view registry) {
@@ -86,6 +108,13 @@ Error refused(int status, const Reference& reference) {
 }
 
 }  // namespace
+
+Result<> check_leads_to(std::string_view registry, std::string_view host) {
+  const Place to = place_of(host);
+  if (to == Place::kElsewhere || to == place_of(host_of(registry))) return Unit{};
+  return Error(Code::kInvalid,
+               "the registry sends us to an address of this machine's own: " + std::string(host));
+}
 
 std::map<std::string, std::string> parse_challenge(std::string_view header, std::string& scheme) {
   std::map<std::string, std::string> out;
@@ -174,6 +203,7 @@ Task<net::ClientResponse> RegistryClient::follow(net::ClientResponse response) {
       location = (is_loopback(host_of(host)) ? "http://" : "https://") + host + location;
     }
     CO_TRY(const Url url, parse_url(location));
+    CO_TRY_OK(check_leads_to(reference_.api_host(), url.host));
     if (url.scheme == "http" && !is_loopback(url.host))
       co_return Error(Code::kInvalid, "the registry sends us to plain HTTP at " + url.host);
     CO_TRY(const Duration deadline, left());
@@ -216,6 +246,7 @@ Task<> RegistryClient::login(std::string challenge) {
 Task<std::string> RegistryClient::fetch_token(std::string realm, std::string query,
                                               std::string basic) {
   CO_TRY(const Url url, parse_url(realm));
+  CO_TRY_OK(check_leads_to(reference_.api_host(), url.host));
   if (url.scheme == "http" && !is_loopback(url.host))
     co_return Error(Code::kInvalid, "the registry asks for a login over plain HTTP at " + url.host);
   net::ClientRequest request{

@@ -50,6 +50,11 @@ class RegistryClient {
   std::string authorization_;
 };
 
+// Whether a registry ("ghcr.io", "localhost:5000") may lead us to this host, by a redirect or for a
+// login: to loopback and link-local addresses only one that is there itself. Else whoever names an
+// image speaks with this machine's own services, or a cloud's metadata, through us. For tests.
+Result<> check_leads_to(std::string_view registry, std::string_view host);
+
 // `Bearer realm="https://a/token",service="b",scope="c"` → its parameters. For tests and fuzzing.
 std::map<std::string, std::string> parse_challenge(std::string_view header, std::string& scheme);
 
