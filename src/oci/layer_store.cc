@@ -20,8 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uid_t kUnpackUser = 65534;  // whom atoll-unpack becomes
-constexpr size_t kMountNameDigits =
-    16;  // of the diff id: lower paths stay short in overlay's options
+// Of the diff id: lower paths stay short in overlay's options. Fewer could be forged: two layers
+// that begin alike, of which one is then taken for the other.
+constexpr size_t kMountNameDigits = 32;
 
 std::string hex_of(const std::string& diff_id) {
   return diff_id.substr(diff_id.find(':') + 1);
@@ -182,8 +183,26 @@ Task<> LayerStore::add_file(std::string path, std::string diff_id) {
   co_return co_await incoming->finish(file(diff_id), diff_id);
 }
 
+// What is mounted there is in layers/ under its whole name: nobody else may begin like us.
+Result<> LayerStore::check_alone(const std::string& diff_id) {
+  const std::string hex = hex_of(diff_id);
+  const std::string begin = hex.substr(0, kMountNameDigits);
+  const auto known = by_mount_name_.find(begin);
+  if (known != by_mount_name_.end() && known->second == hex) return Unit{};
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(options_.folder + "/layers", error)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(begin) || name == hex + ".erofs" || !name.ends_with(".erofs")) continue;
+    return Error(Code::kConflict, "layer " + diff_id + " begins like another one, " + name +
+                                      ": one of them is forged");
+  }
+  by_mount_name_[begin] = hex;
+  return Unit{};
+}
+
 Result<std::string> LayerStore::mount(const std::string& diff_id) {
   const std::string point = mount_point(diff_id);
+  TRY_OK(check_alone(diff_id));
   if (is_mounted(point)) return point;
   TRY_OK(io::make_folders(point, 0700));
   TRY_OK(mount_image(file(diff_id), point));
@@ -199,6 +218,7 @@ void LayerStore::remove_others(const std::set<std::string>& keep) {
     if (points.contains(point)) continue;
     ::umount2(point.c_str(), MNT_DETACH);
     ::rmdir(point.c_str());
+    by_mount_name_.erase(entry.path().filename());
   }
   for (const auto& entry : fs::directory_iterator(options_.folder + "/layers", ignored)) {
     if (entry.path().extension() == ".erofs" && !files.contains(entry.path()))

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -59,10 +60,12 @@ class LayerStore {
   class Incoming;
   std::string file(const std::string& diff_id) const;
   std::string mount_point(const std::string& diff_id) const;
+  Result<> check_alone(const std::string& diff_id);
 
   BlockingPool& pool_;
   Rng& rng_;
   Options options_;
+  std::map<std::string, std::string> by_mount_name_;  // → the diff id that was looked at
 };
 
 }  // namespace atl::oci

@@ -11,12 +11,14 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <span>
 
 #include <boost/asio/io_context.hpp>
 
 #include "base/async/run.h"
 #include "base/crypto/digest.h"
 #include "base/io/files.h"
+#include "oci/layer_store.h"
 
 namespace atl::oci {
 namespace {
@@ -187,6 +189,30 @@ TEST_F(ImageStoreTest, WhatIsHeldStaysAndTheRestGoes) {
     EXPECT_TRUE(list.empty());
     co_return Unit{};
   });
+}
+
+TEST_F(ImageStoreTest, ALayerWhoseIdBeginsLikeAnothersIsNotTakenForIt) {
+  const std::string layer = make_tar({{"run", "program"}});
+  check([&]() -> Task<> {
+    CO_TRY_OK(co_await load(docker_archive(layer, "app:1")));
+    co_return Unit{};
+  });
+  const std::string id = digest(layer);
+  const std::string file = folder_ + "/images/layers/" + id.substr(7) + ".erofs";
+  for (const size_t alike : {16, 32}) {
+    SCOPED_TRACE(alike);
+    std::string other = id;
+    for (char& c : std::span(other).subspan(7 + alike)) c = c == '0' ? '1' : '0';
+    const std::string forged = folder_ + "/images/layers/" + other.substr(7) + ".erofs";
+    fs::copy_file(file, forged);
+    LayerStore layers(pool_, rng_, {folder_ + "/images", ATOLL_UNPACK});
+    const auto first = layers.mount(id);
+    if (!first && first.error().code() == Code::kForbidden) GTEST_SKIP() << "cannot mount here";
+    const auto second = layers.mount(other);
+    EXPECT_EQ(first.has_value() && second.has_value(), alike < 32);
+    if (first && second) EXPECT_NE(*first, *second);
+    fs::remove(forged);
+  }
 }
 
 TEST_F(ImageStoreTest, BadArchivesLeaveNothingBehind) {
