@@ -1,6 +1,7 @@
 #include "kernel/keeper/supervisor.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
@@ -30,6 +31,7 @@ constexpr Duration kRotateFirst = std::chrono::seconds(5);
 constexpr Duration kRotateEvery = std::chrono::minutes(1);
 constexpr Duration kQuick = std::chrono::seconds(10);  // who lived shorter ended quickly
 constexpr Duration kFilePoll = std::chrono::milliseconds(200);
+constexpr Duration kControlLimit = std::chrono::seconds(1);
 constexpr int kLockTries = 25;
 constexpr int kLockPauseUs = 20'000;
 constexpr Duration kContainerGrace = std::chrono::seconds(10);
@@ -294,8 +296,29 @@ std::string Supervisor::answer(const std::string& line, uint32_t uid) {
   return "ok\n";
 }
 
-// Local, short and rare: read with a limit of one second so that a silent peer cannot stop the loop
-// for long.
+// Who may say nothing at all is not listened to either.
+bool Supervisor::known(uint32_t uid) const {
+  return uid == 0 || (options_.control_uid != 0 && uid == options_.control_uid);
+}
+
+// A line of at most 256 bytes, or what has come of it when the limit passes: for the whole line, so
+// that a peer that sends a byte now and then holds nobody up.
+std::string Supervisor::read_line(int peer) const {
+  const MonoTime end = clock_.monotonic() + kControlLimit;
+  std::string line;
+  while (line.size() < 256) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - clock_.monotonic());
+    pollfd wait{peer, POLLIN, 0};
+    if (left.count() <= 0 || ::poll(&wait, 1, int(left.count())) <= 0) break;
+    char c = 0;
+    if (::read(peer, &c, 1) != 1 || c == '\n') break;
+    line.push_back(c);
+  }
+  return line;
+}
+
+// Local, short and rare, so that the loop may wait for it, for one second at most.
 void Supervisor::serve_control() {
   const io::UniqueFd peer(::accept4(control_.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!peer) return;
@@ -303,12 +326,8 @@ void Supervisor::serve_control() {
   socklen_t size = sizeof who;
   if (::getsockopt(peer.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) < 0) return;
   const timeval limit{1, 0};
-  ::setsockopt(peer.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   ::setsockopt(peer.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  std::string line;
-  char c = 0;
-  while (line.size() < 256 && ::read(peer.get(), &c, 1) == 1 && c != '\n') line.push_back(c);
-  const std::string text = answer(line, who.uid);
+  const std::string text = answer(known(who.uid) ? read_line(peer.get()) : std::string(), who.uid);
   (void)!::write(peer.get(), text.data(), text.size());
 }
 

@@ -74,6 +74,8 @@ class Supervisor {
   void rotate_logs();
 
   void serve_control();
+  bool known(uint32_t uid) const;
+  std::string read_line(int peer) const;
   std::string answer(const std::string& line, uint32_t uid);
   std::string status() const;
   std::string restart(Service& service);

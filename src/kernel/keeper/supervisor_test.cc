@@ -178,6 +178,36 @@ TEST_F(SupervisorTest, WaitsForAFileAndAnswersControlLines) {
   EXPECT_GT(pid_of("proxy", pid), 0);
 }
 
+// Somebody who sends a byte now and then is cut off, whoever it is.
+TEST_F(SupervisorTest, NobodyHoldsItUp) {
+  start({service("web", "exec sleep 1000")});
+  pid_of("web");
+  constexpr int kBytes = 200;  // in ten seconds
+  for (const uid_t uid : {uid_t(0), uid_t(65'534)}) {
+    SCOPED_TRACE(uid);
+    const int peer = ::fork();
+    if (peer == 0) {
+      if (::setuid(uid) != 0) ::_exit(255);
+      const io::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      sockaddr_un address{};
+      address.sun_family = AF_UNIX;
+      (folder_ + "/control.sock").copy(address.sun_path, sizeof address.sun_path - 1);
+      if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0)
+        ::_exit(254);
+      int sent = 0;
+      while (sent < kBytes && ::send(fd.get(), "s", 1, MSG_NOSIGNAL) == 1) {
+        ++sent;
+        ::usleep(50'000);
+      }
+      ::_exit(sent);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(peer, &status, 0), peer);
+    EXPECT_LT(WEXITSTATUS(status), kBytes / 2) << "it was heard to the end";
+    EXPECT_NE(ask("status").find("web up"), std::string::npos);
+  }
+}
+
 TEST_F(SupervisorTest, RefusesAStaleRecord) {
   const ServiceSpec s = service("web", "exec sleep 1000");
   // A live process under the recorded pid, but not the recorded one.
