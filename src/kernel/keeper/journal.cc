@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint32_t kPut = 1;
 constexpr uint32_t kGone = 2;
+constexpr size_t kAhead = 32;  // records: room is not taken for each anew
 
 struct DiskRecord {
   uint64_t checksum = 0;  // FNV-1a of what follows
@@ -72,12 +73,21 @@ Result<> Journal::append(const ContainerRecord& body, uint32_t kind) {
   const DiskRecord record = sealed(body, kind, sequence_ + 1);
   const off_t at = off_t(written_ * sizeof record);
   const ssize_t n = ::pwrite(fd_.get(), &record, sizeof record, at);
-  if (n != ssize_t(sizeof record)) {
-    const int error = n < 0 ? errno : ENOSPC;
-    if (::ftruncate(fd_.get(), at) < 0) return io::errno_error("cut " + file_, errno);
-    return io::errno_error("write " + file_, error);
-  }
+  if (n != ssize_t(sizeof record)) return io::errno_error("write " + file_, n < 0 ? errno : ENOSPC);
   ++sequence_, ++written_;
+  return Unit{};
+}
+
+Result<> Journal::reserve(size_t records) {
+  const size_t wanted = written_ + records;
+  if (wanted <= reserved_) return Unit{};
+  // The size of the file stays: it says where the records end.
+  if (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, off_t(written_ * sizeof(DiskRecord)),
+                  off_t((records + kAhead) * sizeof(DiskRecord))) < 0 &&
+      errno != EOPNOTSUPP) {
+    return io::errno_error("make room in " + file_, errno);
+  }
+  reserved_ = wanted + kAhead;
   return Unit{};
 }
 
@@ -110,7 +120,7 @@ Result<> Journal::compact_if_large(const ContainerRecords& records) {
   io::UniqueFd fd(::open(file_.c_str(), O_RDWR | O_CLOEXEC));
   if (!fd) return io::errno_error("open " + file_, errno);
   fd_ = std::move(fd);
-  sequence_ = sequence, written_ = records.size();
+  sequence_ = sequence, written_ = records.size(), reserved_ = 0;
   return Unit{};
 }
 

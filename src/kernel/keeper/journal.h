@@ -27,7 +27,8 @@ using ContainerRecords = std::map<std::string, ContainerRecord, std::less<>>;
 // The keeper's only durable state: a file of fixed records, each the whole state of one container
 // or its removal, the last one of an id counts. An exit is synced before anybody hears of it;
 // creations and starts are written without a sync (they matter only while the machine lives). A
-// torn tail is cut off when the file is opened. Rewritten when most of it is history. Owned by the
+// torn tail is cut off when the file is opened, and a record that was written in part is written
+// over by the next. Rewritten when most of it is history. Owned by the
 // keeper, one thread. Errors: kExhausted (disk full), kUnavailable. Format:
 // docs/formats/keeper-journal.md.
 class Journal {
@@ -35,6 +36,9 @@ class Journal {
   // Reads what is there into `records`. The folder must exist.
   static Result<Journal> open(std::string file, ContainerRecords& records);
 
+  // Takes the disk's room for so many records more, so that a disk that others fill cannot keep
+  // them out. File systems that cannot do that (Unit all the same) give no such promise.
+  Result<> reserve(size_t records);
   Result<> put(const ContainerRecord& record);
   // The same, and on disk when it returns.
   Result<> put_durable(const ContainerRecord& record);
@@ -51,7 +55,8 @@ class Journal {
   std::string file_;
   io::UniqueFd fd_;
   uint64_t sequence_ = 0;
-  size_t written_ = 0;  // records in the file
+  size_t written_ = 0;   // records in the file
+  size_t reserved_ = 0;  // records that the file has room for
 };
 
 }  // namespace atl::keeper

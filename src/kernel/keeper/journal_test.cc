@@ -1,9 +1,11 @@
 #include "kernel/keeper/journal.h"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 namespace atl::keeper {
 namespace {
@@ -92,6 +94,31 @@ TEST_F(JournalTest, IsRewrittenWhenMostOfItIsHistory) {
   const ContainerRecords again = reopened();
   EXPECT_EQ(again.size(), 2u);
   EXPECT_TRUE(again.contains("after"));
+}
+
+TEST_F(JournalTest, RoomThatWasTakenIsThereWhenTheDiskIsFull) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  ASSERT_EQ(::mount("tmpfs", folder_.c_str(), "tmpfs", 0, "size=1m"), 0);
+  {
+    ContainerRecords none;
+    auto journal = Journal::open(file(), none);
+    ASSERT_TRUE(journal);
+    constexpr size_t kRoom = 100;
+    ASSERT_TRUE(journal->reserve(kRoom));
+    EXPECT_EQ(std::filesystem::file_size(file()), 0u) << "the size says where the records end";
+    std::ofstream(folder_ + "/filler") << std::string(2 << 20, 'x');
+    ASSERT_EQ(std::filesystem::space(folder_).available, 0u);
+    size_t written = 0;
+    while (written < 10 * kRoom && journal->put_durable(record_of("a", State::kExited, 4)))
+      ++written;
+    EXPECT_GE(written, kRoom);
+    EXPECT_LT(written, 10 * kRoom) << "the disk is not full: the test shows nothing";
+    EXPECT_FALSE(journal->reserve(kRoom));
+    std::filesystem::remove(folder_ + "/filler");
+    EXPECT_TRUE(journal->put(record_of("b")));
+    EXPECT_EQ(reopened().size(), 2u) << "no half record stands between them";
+  }
+  EXPECT_EQ(::umount(folder_.c_str()), 0);
 }
 
 TEST_F(JournalTest, SaysWhereTheDiskIsFull) {

@@ -149,6 +149,7 @@ Result<> Keeper::run() {
       }
     }
   }
+  (void)table_.record_removals();
   return Unit{};
 }
 

@@ -3,6 +3,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -88,8 +89,10 @@ class Keeper {
   Result<> finish_remove(const Operation& operation, int status);
 
   void reap();
+  void reap_each();
   // False where the exit could not be made durable: the zombie stays and reap() is tried again.
-  bool ended(int pid, const ExitInfo& exit, int status);
+  bool ended(int pid, const ExitInfo& exit);
+  void cannot_record(const Container& container, const Error& error);
   void stranger_ended(std::string_view id);
   void tell_exit(const Container& container);
   Result<> upgrade(const Packet& packet);
@@ -106,6 +109,8 @@ class Keeper {
   std::vector<Stray> strays_;
   uint64_t next_serial_ = 1;
   bool retry_reap_ = false;
+  bool complained_ = false;
+  std::set<std::string> unrecorded_strangers_;  // ended; their exit is still to be recorded
   bool leaving_ = false;
 };
 

@@ -62,8 +62,11 @@ class KeeperFixture : public testing::Test {
     if (keeper_ == 0) {
       ::setsid();
       const SystemClock clock;
-      auto keeper =
-          Keeper::open({socket(), folder_ + "/journal", folder_, {"keeper-test", folder_}}, clock);
+      auto keeper = Keeper::open({socket(),
+                                  journal_.empty() ? folder_ + "/journal" : journal_,
+                                  folder_,
+                                  {"keeper-test", folder_}},
+                                 clock);
       if (!keeper) ::_exit(1);
       ::_exit((*keeper)->run() ? 0 : 1);
     }
@@ -119,6 +122,7 @@ class KeeperFixture : public testing::Test {
 
   std::string folder_;
   std::string cgroup_;
+  std::string journal_;  // empty: in the folder
   int keeper_ = -1;
 };
 

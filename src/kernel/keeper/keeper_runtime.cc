@@ -18,6 +18,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 #include "base/io/files.h"
 #include "kernel/keeper/exec_fifo.h"
@@ -59,6 +61,33 @@ Result<> make_pipe(io::UniqueFd& read_end, io::UniqueFd& write_end) {
 
 int64_t nanoseconds(const Clock& clock) {
   return clock.now().time_since_epoch().count();
+}
+
+struct Ended {
+  int pid = 0;
+  ExitInfo exit;
+};
+
+// A child that has ended, which stays a zombie; nothing where there is none.
+std::optional<Ended> peek(idtype_t which, id_t id, const Clock& clock) {
+  siginfo_t info{};
+  rusage usage{};
+  // The raw call: glibc's waitid has no rusage.
+  if (::syscall(SYS_waitid, which, id, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, &usage) < 0 ||
+      info.si_pid == 0) {
+    return std::nullopt;
+  }
+  Ended out{.pid = info.si_pid, .exit = {}};
+  out.exit.code = info.si_code == CLD_EXITED ? info.si_status : 0;
+  out.exit.signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
+  out.exit.finished_ns = nanoseconds(clock);
+  const auto micros = [](const timeval& t) {
+    return uint64_t(t.tv_sec) * 1'000'000 + uint64_t(t.tv_usec);
+  };
+  out.exit.user_us = micros(usage.ru_utime);
+  out.exit.system_us = micros(usage.ru_stime);
+  out.exit.max_rss_kib = uint64_t(usage.ru_maxrss);
+  return out;
 }
 
 }  // namespace
@@ -128,6 +157,7 @@ Result<> Keeper::create(Client& client, const Packet& packet) {
   }
   if (table_.find(a.id)) return Error(Code::kExists, "container " + a.id + " exists");
   if (busy(a.id)) return Error(Code::kExists, "container " + a.id + " is being created");
+  TRY_OK(table_.make_room());
   const int netns = a.netns_key.empty() ? -1 : table_.held(a.netns_key);
   if (!a.netns_key.empty() && netns < 0)
     return Error(Code::kNotFound, "the network namespace is not held: " + a.netns_key);
@@ -243,7 +273,8 @@ Result<> Keeper::finish_remove(const Operation& operation, int status) {
   const std::string state = std::string(text(c->record.state_folder)) + "/" + operation.id;
   if (status != 0 && ::stat(state.c_str(), &about) == 0)
     return runtime_failed(text(c->record.bundle));
-  return table_.remove(operation.id);
+  if (!table_.remove(operation.id)) retry_reap_ = true;
+  return Unit{};
 }
 
 void Keeper::finish(Operation operation, int status) {
@@ -267,32 +298,44 @@ void Keeper::finish(Operation operation, int status) {
 }
 
 void Keeper::reap() {
-  retry_reap_ = false;
+  retry_reap_ = !table_.record_removals();
+  for (const std::string& id : std::exchange(unrecorded_strangers_, {})) stranger_ended(id);
   for (;;) {
-    siginfo_t info{};
-    rusage usage{};
-    // The raw call: glibc's waitid has no rusage.
-    if (::syscall(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, &usage) < 0)
-      return;
-    if (info.si_pid == 0) break;
-    ExitInfo exit;
-    exit.code = info.si_code == CLD_EXITED ? info.si_status : 0;
-    exit.signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
-    exit.finished_ns = nanoseconds(clock_);
-    exit.user_us = uint64_t(usage.ru_utime.tv_sec) * 1'000'000 + uint64_t(usage.ru_utime.tv_usec);
-    exit.system_us = uint64_t(usage.ru_stime.tv_sec) * 1'000'000 + uint64_t(usage.ru_stime.tv_usec);
-    exit.max_rss_kib = uint64_t(usage.ru_maxrss);
-    if (!ended(info.si_pid, exit, exit.signal ? 128 + exit.signal : exit.code)) return;
+    const auto child = peek(P_ALL, 0, clock_);
+    if (!child) break;
+    if (ended(child->pid, child->exit)) continue;
+    reap_each();
+    break;
+  }
+  complained_ = complained_ && retry_reap_;
+}
+
+// A child whose exit cannot be recorded stays a zombie, which is found first whenever any child is
+// asked for. So each is asked for by itself: one container is held up, and no other.
+void Keeper::reap_each() {
+  std::vector<int> pids;
+  for (const Operation& o : operations_) pids.push_back(o.pid);
+  for (const Container* c : table_.after("", table_.size())) {
+    if (c->child && c->state() != State::kExited) pids.push_back(c->record.info.pid);
+  }
+  for (const int pid : pids) {
+    if (const auto child = peek(P_PID, id_t(pid), clock_)) (void)ended(child->pid, child->exit);
   }
 }
 
-bool Keeper::ended(int pid, const ExitInfo& exit, int status) {
+void Keeper::cannot_record(const Container& container, const Error& error) {
+  retry_reap_ = true;
+  if (std::exchange(complained_, true)) return;
+  std::fprintf(stderr, "keeper: the exit of %s waits until it can be recorded: %s\n",
+               container.record.info.id, error.message().c_str());
+}
+
+bool Keeper::ended(int pid, const ExitInfo& exit) {
+  const int status = exit.signal ? 128 + exit.signal : exit.code;
   Container* c = table_.by_pid(pid);
   if (c) {
     if (auto durable = table_.exited(*c, exit); !durable) {
-      std::fprintf(stderr, "keeper: exit of %s: %s\n", c->record.info.id,
-                   durable.error().message().c_str());
-      retry_reap_ = true;
+      cannot_record(*c, durable.error());
       return false;
     }
   }
@@ -324,8 +367,11 @@ void Keeper::stranger_ended(std::string_view id) {
     ::usleep(1'000);
     exit = exit_of_stranger(c->fds.pidfd.get(), clock_);
   }
-  if (!table_.exited(*c, exit)) return;  // level-triggered: comes again
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, c->fds.pidfd.get(), nullptr);
+  if (auto durable = table_.exited(*c, exit); !durable) {
+    unrecorded_strangers_.emplace(id);
+    return cannot_record(*c, durable.error());
+  }
   tell_exit(*c);
 }
 

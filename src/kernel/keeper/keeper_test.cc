@@ -3,6 +3,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/mount.h>
+
+#include <filesystem>
+#include <set>
+#include <vector>
 
 #include "base/core/rng.h"
 #include "kernel/keeper/keeper_fixture.h"
@@ -226,6 +231,89 @@ TEST_F(KeeperTest, UpgradesInPlaceWithItsChildren) {
   ASSERT_TRUE(exit);
   EXPECT_EQ(exit->exit.code, 9) << "still the parent";
   EXPECT_EQ(read_all((*all)[0].stdout_pipe.get()), "over\n");
+}
+
+// Journals on a file system of 1 MiB, which a file fills.
+class FullDiskTest : public KeeperFixture {
+ protected:
+  void SetUp() override {
+    KeeperFixture::SetUp();
+    if (IsSkipped()) return;
+    stop_keeper(SIGTERM);
+    disk_ = folder_ + "-disk";
+    ASSERT_TRUE(io::make_folders(disk_, 0755));
+    ASSERT_EQ(::mount("tmpfs", disk_.c_str(), "tmpfs", 0, "size=1m"), 0);
+    journal_ = disk_ + "/journal";
+    start_keeper();
+  }
+  void TearDown() override {
+    if (!disk_.empty()) ::unlink((disk_ + "/filler").c_str());
+    KeeperFixture::TearDown();
+    if (disk_.empty()) return;
+    EXPECT_EQ(::umount(disk_.c_str()), 0);
+    ::rmdir(disk_.c_str());
+  }
+  void fill() { shell("head -c 2M /dev/zero > " + disk_ + "/filler 2>/dev/null"); }
+  // What the keeper took in advance is given back, as if others had been quicker.
+  void take_room_back() {
+    ASSERT_EQ(::truncate(journal_.c_str(), off_t(std::filesystem::file_size(journal_))), 0);
+  }
+  std::string disk_;
+};
+
+TEST_F(FullDiskTest, ContainersThatRunEndAsAlwaysAndNoneIsMade) {
+  KeeperClient client = connect(true);
+  ASSERT_TRUE(client.create(bundle("one", "exit 7")));
+  fill();
+  ASSERT_TRUE(client.start("one"));
+  auto exit = client.next_exit(kLimit);
+  ASSERT_TRUE(exit) << exit.error().message();
+  EXPECT_EQ(exit->exit.code, 7);
+  EXPECT_TRUE(client.remove("one"));
+  Result<ContainerView> made = Error(Code::kInternal, "not tried");
+  for (int i = 0; i < 100; ++i) {
+    made = client.create(bundle("more" + std::to_string(i), "true"));
+    if (!made) break;
+  }
+  ASSERT_FALSE(made) << "there was room for all of them";
+  EXPECT_EQ(made.error().code(), Code::kExhausted) << made.error().message();
+}
+
+TEST_F(FullDiskTest, AnExitThatCannotBeRecordedHoldsUpThatContainerAlone) {
+  KeeperClient client = connect(true);
+  const std::vector<std::string> doomed = {"a", "b", "c", "d", "e"};
+  for (const std::string& id : doomed) {
+    ASSERT_TRUE(client.create(bundle(id, "exec sleep 1000")));
+    ASSERT_TRUE(client.start(id));
+  }
+  ASSERT_TRUE(client.create(bundle("other", "exec sleep 1000")));
+  take_room_back();
+  fill();
+  for (const std::string& id : doomed) ASSERT_TRUE(client.signal(id, SIGKILL));
+  // A page may have been begun: the first exits may go into the rest of it.
+  std::set<std::string> told;
+  for (;;) {
+    auto exit = client.next_exit(std::chrono::seconds(1));
+    if (!exit) break;
+    told.emplace(text(exit->id));
+  }
+  ASSERT_LT(told.size() + 1, doomed.size()) << "nothing is held up: the test shows nothing";
+  ASSERT_FALSE(told.contains("d") && told.contains("e"));
+  EXPECT_TRUE(client.remove("other")) << "its runtime command ended, and was heard";
+  const std::string removed = told.contains("d") ? "e" : "d";
+  EXPECT_TRUE(client.remove(removed)) << "it is wanted no more: its exit need not be recorded";
+  ::unlink((disk_ + "/filler").c_str());
+  while (told.size() + 1 < doomed.size()) {
+    auto exit = client.next_exit(kLimit);
+    ASSERT_TRUE(exit) << "after " << told.size() << " exits";
+    EXPECT_EQ(exit->exit.signal, SIGKILL) << text(exit->id);
+    EXPECT_TRUE(told.emplace(text(exit->id)).second) << "told twice";
+  }
+  EXPECT_FALSE(told.contains(removed));
+  stop_keeper(SIGTERM);
+  start_keeper();
+  KeeperClient again = connect();
+  EXPECT_EQ(again.list()->size(), doomed.size() - 1) << "the removals are on record by now";
 }
 
 // The promise of the keeper: whoever asks for containers may die at any moment.

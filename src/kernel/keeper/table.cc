@@ -17,6 +17,7 @@
 namespace atl::keeper {
 namespace {
 
+constexpr size_t kRecordsEach = 4;  // made, started, exited, removed
 constexpr uint64_t kHandoverMagic = 0x314b4c4f54410a00;
 
 struct HandoverHead {
@@ -147,9 +148,14 @@ std::vector<Container*> Table::after(std::string_view id, size_t limit) {
   return out;
 }
 
+Result<> Table::make_room() {
+  return journal_.reserve((containers_.size() + 1) * kRecordsEach + unrecorded_removals_.size());
+}
+
 Result<Container*> Table::add(Container container) {
-  TRY_OK(journal_.put(container.record));
   const std::string id(text(container.record.info.id));
+  TRY_OK(journal_.put(container.record));
+  unrecorded_removals_.erase(id);
   return &(containers_[id] = std::move(container));
 }
 
@@ -171,12 +177,21 @@ Result<> Table::exited(Container& c, ExitInfo exit) {
   return Unit{};
 }
 
-Result<> Table::remove(std::string_view id) {
+bool Table::remove(std::string_view id) {
   const auto it = containers_.find(id);
-  if (it == containers_.end()) return Unit{};
-  TRY_OK(journal_.remove(id));
+  if (it == containers_.end()) return true;
+  unrecorded_removals_.insert(it->first);
   containers_.erase(it);
-  return journal_.compact_if_large(records());
+  return record_removals();
+}
+
+bool Table::record_removals() {
+  std::erase_if(unrecorded_removals_,
+                [&](const std::string& id) { return journal_.remove(id).has_value(); });
+  // Where it cannot be rewritten the old file is as good: the next removal tries again.
+  (void)journal_.compact_if_large(records());
+  (void)make_room();  // in a new file there is none yet
+  return unrecorded_removals_.empty();
 }
 
 ContainerRecords Table::records() const {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,11 +47,19 @@ class Table {
   std::vector<Container*> after(std::string_view id, size_t limit);
   size_t size() const { return containers_.size(); }
 
+  // Takes room on disk for the start, exit and removal of every container that there is and of one
+  // more: before a container is made, so that its end can be recorded whatever fills the disk.
+  Result<> make_room();
   Result<Container*> add(Container container);
   Result<> started(Container& container);
   // On disk when it returns.
   Result<> exited(Container& container, ExitInfo exit);
-  Result<> remove(std::string_view id);
+  // The container is gone from here in any case: what cannot be recorded is kept for
+  // record_removals(), and comes back as an unknown exit where this program ends before. False
+  // there.
+  bool remove(std::string_view id);
+  // False where removals are still not on record.
+  bool record_removals();
 
   void hold(std::string key, io::UniqueFd fd) { held_[std::move(key)] = std::move(fd); }
   bool drop(std::string_view key);
@@ -75,6 +84,7 @@ class Table {
   const Clock* clock_;
   std::map<std::string, Container, std::less<>> containers_;
   std::map<std::string, io::UniqueFd, std::less<>> held_;
+  std::set<std::string, std::less<>> unrecorded_removals_;
 };
 
 // The exit of a process that is not our child, from its pidfd; kUnknownExit where the kernel keeps
