@@ -23,6 +23,10 @@ class Ipv4 {
   std::string text() const;
   bool loopback() const { return value_ >> 24 == 127; }
   bool link_local() const { return value_ >> 16 == 0xa9fe; }
+  // Of a host elsewhere or of a pod: not "this" network, loopback, link-local, multicast, reserved.
+  bool of_a_host() const {
+    return value_ >> 24 != 0 && !loopback() && !link_local() && value_ >> 28 < 0xe;
+  }
   auto operator<=>(const Ipv4&) const = default;
 
  private:

@@ -149,7 +149,9 @@ std::string filter_chains(const Options& options) {
       group);
   out += fmt::format(
       "  chain link_local {{\n    type filter hook input priority filter;\n"
-      "    ip daddr {} iifname != \"lo\" iifgroup != {} drop\n  }}\n",
+      "    ip daddr {} iifname != \"lo\" iifgroup != {} drop\n"
+      // Replies to NodePorts on loopback come this way too.
+      "    ip daddr 127.0.0.0/8 iifname != \"lo\" ct direction original drop\n  }}\n",
       options.link_ip.text(), group);
   out += "  chain through {\n    type filter hook forward priority filter;\n";
   if (!outside.empty()) out += fmt::format("    ct original ip daddr {} accept\n", outside);

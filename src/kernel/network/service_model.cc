@@ -72,7 +72,8 @@ SliceInfo slice_info(const api::Object& object) {
     for (const json::Value& address : json::array_at(endpoint, {"addresses"})) {
       if (!address.is_string()) continue;
       const auto ip = Ipv4::parse(address.get_string());
-      if (ip) out.endpoints.push_back(endpoint_of(endpoint, *ip));
+      // Whoever may write slices must not open the host's own loopback or link to pods and outside.
+      if (ip && ip->of_a_host()) out.endpoints.push_back(endpoint_of(endpoint, *ip));
     }
   }
   for (const json::Value& port : json::array_at(document, {"ports"})) {

@@ -59,7 +59,9 @@ struct SliceInfo {
 
 // TCP and UDP ports only: SCTP ports are left out.
 ServiceInfo service_info(const api::Object& object);
-// IPv4 slices only: others come out empty.
+// IPv4 slices only: others come out empty. Addresses that are of no host (loopback, link-local,
+// multicast ...) are left out; API and DNS, which do answer at LINK_IP, are led there by the table
+// itself, whatever their slices say.
 SliceInfo slice_info(const api::Object& object);
 
 }  // namespace atl::network

@@ -149,10 +149,11 @@ TEST(ServiceTable, TheFirstByNameKeepsAFrontendAndTheNextInheritsIt) {
   EXPECT_EQ(leads_to(table, "127.0.0.1", 9000), "10.42.0.2:2");
 }
 
+api::ObjectPtr object(const std::string& text) {
+  return *api::Object::from_document(*json::parse(text), Revision(1));
+}
+
 TEST(ServiceModel, ReadsApiObjects) {
-  const auto object = [](const char* text) {
-    return *api::Object::from_document(*json::parse(text), Revision(1));
-  };
   const ServiceInfo service = service_info(*object(R"({"apiVersion":"v1","kind":"Service",
     "metadata":{"namespace":"default","name":"web"},"spec":{"type":"NodePort","clusterIP":"10.96.1.1",
     "clusterIPs":["10.96.1.1","fd00::1"],"sessionAffinity":"ClientIP","ports":[
@@ -179,6 +180,24 @@ TEST(ServiceModel, ReadsApiObjects) {
     "kind":"EndpointSlice","metadata":{"namespace":"default","name":"web-6"},"addressType":"IPv6",
     "endpoints":[{"addresses":["fd00::1"]}]})"));
   EXPECT_TRUE(v6.endpoints.empty());
+}
+
+TEST(SliceInfo, HoldsAddressesOfHostsOnly) {
+  const std::pair<const char*, bool> cases[] = {
+      {"10.42.0.1", true},        {"192.0.2.7", true},  {"127.0.0.1", false},
+      {"127.255.0.9", false},     {"0.0.0.0", false},   {"0.1.2.3", false},
+      {"169.254.169.254", false}, {"224.0.0.1", false}, {"255.255.255.255", false},
+      {"240.0.0.1", false},       {"223.1.1.1", true},
+  };
+  for (const auto& [address, kept] : cases) {
+    SCOPED_TRACE(address);
+    const SliceInfo read = slice_info(*object(
+        std::string(R"({"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{)"
+                    R"("namespace":"default","name":"web-x"},"addressType":"IPv4","endpoints":[)"
+                    R"({"addresses":[")") +
+        address + R"("]}]})"));
+    EXPECT_EQ(read.endpoints.size(), kept ? 1u : 0u);
+  }
 }
 
 Frontends frontends_with(size_t backends, bool sticky = false) {

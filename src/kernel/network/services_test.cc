@@ -224,6 +224,19 @@ TEST_F(ServicesTest, NodePortsAnswerOnLoopback) {
   EXPECT_EQ(accept_all(in_a_.get()), "169.254.20.1");
 }
 
+// CVE-2021-25737: whoever may write slices leads a Service to the host's loopback.
+TEST_F(ServicesTest, NoServiceLeadsToTheLoopbackOfTheHost) {
+  const io::UniqueFd secret = listen_in(home(), "127.0.0.1", 8080);
+  set_service(1, {"127.0.0.1"});  // as if nobody had looked at the slice
+  settle();
+  EXPECT_EQ(connect_from(home(), vip(1), 80), "") << "the host may";
+  accept_all(secret.get());
+  EXPECT_EQ(connect_from(a_.netns.get(), vip(1), 80, 300), "no answer");
+  EXPECT_EQ(accept_all(secret.get()), "");
+  ASSERT_TRUE((*Nft::open())->run("flush chain inet atoll-test1 link_local"));
+  EXPECT_EQ(connect_from(a_.netns.get(), vip(1), 80), "") << "without the rule";
+}
+
 TEST_F(ServicesTest, ARestartServesOnAndThenFollows) {
   set_service(1, {a_.ip});
   set_service(2, {a_.ip});
