@@ -51,6 +51,12 @@ Result<Options> Options::from(const io::Layout& layout, const io::Config& config
   TRY(out.api_port, config.port("API_PORT"));
   out.cluster_domain = config.get("CLUSTER_DOMAIN", "cluster.local");
   TRY(out.node_port_addresses, addresses(config, "NODE_PORT_ADDRESSES"));
+  const std::string metadata = config.get("METADATA_FROM_PODS", "deny");
+  if (metadata != "allow" && metadata != "deny") {
+    return Error(Code::kInvalid,
+                 "METADATA_FROM_PODS in atoll.conf is allow or deny, not " + metadata);
+  }
+  out.metadata_from_pods = metadata == "allow";
   out.reserved_ports = {out.api_port};
   for (const auto* key : {"HTTP_PORT", "HTTPS_PORT"}) {
     if (config.get(key).empty()) continue;

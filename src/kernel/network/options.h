@@ -24,6 +24,9 @@ struct Options {
   std::string cluster_domain = "cluster.local";
   // Where NodePorts and host ports answer. Loopback until somebody configures more.
   std::vector<Ipv4> node_port_addresses;
+  // Link-local addresses beyond the host, such as a cloud's metadata service, which often hands out
+  // the machine's own credentials: closed to pods until somebody opens them.
+  bool metadata_from_pods = false;
   // Never taken by a NodePort or host port: the ports of API and gateway.
   std::vector<uint16_t> reserved_ports;
 

@@ -154,6 +154,8 @@ std::string filter_chains(const Options& options) {
       "    ip daddr 127.0.0.0/8 iifname != \"lo\" ct direction original drop\n  }}\n",
       options.link_ip.text(), group);
   out += "  chain through {\n    type filter hook forward priority filter;\n";
+  if (!options.metadata_from_pods)
+    out += fmt::format("    iifgroup {} ip daddr 169.254.0.0/16 reject\n", group);
   if (!outside.empty()) out += fmt::format("    ct original ip daddr {} accept\n", outside);
   out += fmt::format(
       "    oifgroup {} iifgroup != {} ct state != {{ established, related }} drop\n"

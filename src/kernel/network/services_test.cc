@@ -237,6 +237,41 @@ TEST_F(ServicesTest, NoServiceLeadsToTheLoopbackOfTheHost) {
   EXPECT_EQ(connect_from(a_.netns.get(), vip(1), 80), "") << "without the rule";
 }
 
+// 169.254.169.254 hands out the machine's own credentials in most clouds.
+TEST_F(ServicesTest, PodsReachNoMetadataService) {
+  // Another network beyond the host: forwarded to, as a cloud's is.
+  Attachment cloud;
+  go([&]() -> Task<> {
+    CO_TRY(cloud, co_await network_->attach({"cloud", "default", "cloud", {}}));
+    co_return Unit{};
+  });
+  const Ipv4 metadata = *Ipv4::parse("169.254.169.254");
+  {
+    const auto scope = NetnsScope::enter(cloud.netns.get());
+    ASSERT_TRUE((*Netlink::open())->add_address(1, metadata, 32, Netlink::Scope::kHost));
+  }
+  const io::UniqueFd listener = listen_in(cloud.netns.get(), metadata.text(), 80);
+  const auto netlink = *Netlink::open();
+  int device = 0;
+  for (const LinkInfo& link : *netlink->links()) {
+    if (link.name == options_.link_name(*Ipv4::parse(cloud.ip))) device = link.index;
+  }
+  ASSERT_TRUE(netlink->replace_route({.to = Ipv4Range(metadata, 32),
+                                      .device = device,
+                                      .source = options_.link_ip,
+                                      .link_scope = true}));
+  EXPECT_EQ(connect_from(home(), "169.254.169.254", 80), "") << "the host may";
+  EXPECT_EQ(connect_from(a_.netns.get(), "169.254.169.254", 80, 500), "Connection refused");
+  EXPECT_EQ(connect_from(a_.netns.get(), "169.254.20.1", 9, 500), "Connection refused")
+      << "LINK_IP is the host's own: nobody listens at this port";
+  stop_services();
+  options_.metadata_from_pods = true;
+  start_services();
+  services_->begin();
+  settle();
+  EXPECT_EQ(connect_from(a_.netns.get(), "169.254.169.254", 80), "") << "where it is allowed";
+}
+
 TEST_F(ServicesTest, ARestartServesOnAndThenFollows) {
   set_service(1, {a_.ip});
   set_service(2, {a_.ip});
