@@ -22,6 +22,7 @@ using asio::ip::tcp;
 using asio::ip::udp;
 
 constexpr Duration kReadAgain = std::chrono::seconds(10);
+constexpr size_t kClientsServed = 8;  // however much each of them asks
 constexpr Duration kAfterFailure = std::chrono::milliseconds(100);
 
 Error listen_error(const std::string& address, uint16_t port,
@@ -75,6 +76,8 @@ DnsServer::DnsServer(Executor executor, Timer& timer, Rng& rng, BlockingPool& po
       forwarder_(timer, rng, exchange_, [this] { return upstreams_; }),
       resolver_(zone_, forwarder_),
       sockets_(std::make_unique<Sockets>(executor)),
+      questions_of_(Forwarder::kMostInFlight / kClientsServed),
+      connections_of_(kMostConnections / kClientsServed),
       tasks_(executor) {}
 
 DnsServer::~DnsServer() = default;
@@ -116,9 +119,16 @@ Async<void> DnsServer::serve_udp() {
     auto [error, size] = co_await socket->async_receive_from(asio::buffer(buffer), client, kAwait);
     if (error) continue;  // an ICMP error of an earlier reply, say
     Bytes packet(buffer.begin(), buffer.begin() + long(size));
+    auto share = questions_of_.take(client.address().to_v4().to_uint());
+    if (!share) {
+      const Bytes no = refusal(packet, Rcode::kServerFailure);
+      if (!no.empty()) socket->send_to(asio::buffer(no), client, 0, error);
+      continue;
+    }
     // Each in a task of its own: a slow server elsewhere keeps nobody waiting.
+    const auto held = std::make_shared<Shares::Share>(*std::move(share));
     tasks_.spawn("dns question",
-                 [this, socket, client, packet = std::move(packet)]() -> Async<void> {
+                 [this, socket, client, held, packet = std::move(packet)]() -> Async<void> {
                    const Bytes reply = co_await resolver_.answer(packet, Transport::kUdp);
                    if (reply.empty()) co_return;
                    boost::system::error_code ignored;  // a datagram may get lost anyway
@@ -137,8 +147,13 @@ Async<void> DnsServer::serve_tcp() {
       continue;
     }
     close_on_exec(*socket);
-    if (connections_ >= kMostConnections) continue;  // closes it
-    tasks_.spawn("dns connection", [this, socket]() -> Async<void> {
+    boost::system::error_code gone;
+    const auto client = socket->remote_endpoint(gone);
+    if (gone || connections_ >= kMostConnections) continue;  // closes it
+    auto share = connections_of_.take(client.address().to_v4().to_uint());
+    if (!share) continue;
+    const auto held = std::make_shared<Shares::Share>(*std::move(share));
+    tasks_.spawn("dns connection", [this, socket, held]() -> Async<void> {
       const Counted counted(connections_);
       co_await serve_connection(socket, executor_, timer_, resolver_);
     });

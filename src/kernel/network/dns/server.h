@@ -7,6 +7,7 @@
 #include "base/async/blocking_pool.h"
 #include "base/async/task_group.h"
 #include "kernel/network/dns/forwarder.h"
+#include "kernel/network/dns/shares.h"
 #include "kernel/network/dns/zone.h"
 
 namespace atl::network::dns {
@@ -28,8 +29,8 @@ class Resolver {
 
 // The cluster's name server, UDP and TCP, on LINK_IP. Only pods and the host itself reach that
 // address (an nftables rule). Bounded: kMostConnections TCP connections, each idle at most kIdle;
-// UDP questions that have to be forwarded by the Forwarder's own bound. One executor; stop() before
-// the end.
+// UDP questions that have to be forwarded by the Forwarder's own bound. One client gets at most an
+// eighth of either. One executor; stop() before the end.
 class DnsServer {
  public:
   static constexpr size_t kMostConnections = 128;
@@ -66,6 +67,7 @@ class DnsServer {
   Resolver resolver_;
   std::unique_ptr<Sockets> sockets_;
   size_t connections_ = 0;
+  Shares questions_of_, connections_of_;  // by client's address
   TaskGroup tasks_;
 };
 
