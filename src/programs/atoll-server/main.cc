@@ -18,6 +18,7 @@
 #include "base/async/blocking_pool.h"
 #include "base/async/run.h"
 #include "base/async/task_group.h"
+#include "base/core/idle_memory.h"
 #include "base/core/rng.h"
 #include "base/io/files.h"
 #include "base/io/layout.h"
@@ -47,6 +48,9 @@ using namespace atl::apiserver;  // NOLINT
 
 constexpr Duration kStopGrace = std::chrono::seconds(2);
 constexpr Duration kRenewEvery = std::chrono::hours(24);
+// When memory that nobody needs goes back: soon after the start, and then now and again.
+constexpr Duration kFirstRest = std::chrono::seconds(2);
+constexpr Duration kRest = std::chrono::minutes(1);
 constexpr std::string_view kApiServerUser = "system:apiserver";
 
 // Everything of one instance, in the order in which it is built; destroyed the other way round.
@@ -184,6 +188,7 @@ class Program {
     quota_reporter_->start();
     role_aggregator_->start();
     tasks_.spawn("certificate renewal", [this] { return renew_certificates(); });
+    tasks_.spawn("rest", [this] { return rest(); });
     CO_TRY(const std::string certificate, gateway_certificate());
     CO_TRY_OK(co_await gateway_->start(certificate));
     informers_->start();
@@ -197,6 +202,14 @@ class Program {
                                                            .dns_names = {domain, "*." + domain},
                                                            .ip_addresses = {"127.0.0.1"}}));
     return issued.certificate_pem + issued.key_pem.reveal();
+  }
+
+  Async<void> rest() {
+    for (Duration wait = kFirstRest;; wait = kRest) {
+      const bool slept = co_await timer_.sleep_for(wait);
+      if (!slept) co_return;
+      release_idle_memory();
+    }
   }
 
   Async<void> renew_certificates() {
