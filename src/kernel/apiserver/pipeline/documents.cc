@@ -114,13 +114,33 @@ Task<> Documents::discovery_root(Exchange& exchange, bool core) {
   co_return co_await reply(exchange, core ? "/api" : "/apis", "application/json", make);
 }
 
+const std::string& Documents::openapi_hash(const api::GroupVersion& gv) {
+  Hash& known = hashes_[gv.text()];
+  if (!known.text.empty() && known.generation == kinds_.generation()) return known.text;
+  std::vector<api::KindPtr> members;
+  for (const api::KindPtr& kind : kinds_.all()) {
+    if (kind->gvr.group_version() == gv) members.push_back(kind);
+  }
+  if (known.text.empty() || known.kinds != members) known.text = api::openapi_hash(kinds_, gv);
+  known.kinds = std::move(members);
+  known.generation = kinds_.generation();
+  return known.text;
+}
+
 Task<> Documents::openapi_v3(Exchange& exchange, std::string path) {
   if (!takes_json(exchange.http.headers)) {
     co_return Error(Code::kNotAcceptable,
                     "only the following media types are accepted: application/json");
   }
   if (path.empty()) {
-    const Maker index = [this]() -> Result<json::Value> { return api::openapi_v3_index(kinds_); };
+    const Maker index = [this]() -> Result<json::Value> {
+      auto document = api::openapi_v3_index(
+          kinds_, [this](const api::GroupVersion& gv) { return openapi_hash(gv); });
+      std::erase_if(hashes_, [this](const auto& item) {
+        return item.second.generation != kinds_.generation();  // a group that went
+      });
+      return document;
+    };
     co_return co_await reply(exchange, std::string(kOpenApiV3), "application/json", index);
   }
   const auto gv = openapi_group_version(path);
@@ -131,7 +151,7 @@ Task<> Documents::openapi_v3(Exchange& exchange, std::string path) {
   // A document named by its hash never changes: the client may keep it. A stale name leads to the
   // new one.
   if (const std::string_view asked = exchange.query.get("hash"); !asked.empty()) {
-    const std::string hash = api::openapi_hash(kinds_, *gv);
+    const std::string& hash = openapi_hash(*gv);
     if (asked != hash) {
       exchange.headers.set("location", fmt::format("{}/{}?hash={}", kOpenApiV3, path, hash));
       co_return co_await exchange.reply(301, "", std::vector<SharedBytes>());

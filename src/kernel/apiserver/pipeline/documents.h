@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "api/schema/kind.h"
 #include "base/async/task.h"
@@ -26,14 +27,23 @@ class Documents {
     SharedBytes bytes;
     std::string etag;
   };
+  // The name of one version's OpenAPI document, and the kinds it was made from: another kind that
+  // comes or goes does not change it.
+  struct Hash {
+    uint64_t generation = 0;
+    std::vector<api::KindPtr> kinds;
+    std::string text;
+  };
   using Maker = std::function<Result<json::Value>()>;
   Result<const Entry*> entry(const std::string& key, const Maker& make);
   Task<> reply(Exchange& exchange, std::string key, std::string content_type, Maker make);
   Task<> discovery_root(Exchange& exchange, bool core);
+  const std::string& openapi_hash(const api::GroupVersion& gv);
   Task<> openapi_v3(Exchange& exchange, std::string path);
 
   const api::KindSet& kinds_;
   std::map<std::string, Entry> entries_;
+  std::map<std::string, Hash> hashes_;  // by group and version
 };
 
 json::Value version_document();
