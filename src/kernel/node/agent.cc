@@ -7,6 +7,7 @@
 #include "base/io/files.h"
 #include "base/io/quick_file.h"
 #include "base/observe/log.h"
+#include "kernel/node/pod/contained.h"
 
 namespace atl::node {
 namespace {
@@ -62,7 +63,12 @@ Task<> Agent::hand_out(std::vector<LiveContainer> containers) {
   for (LiveContainer& c : containers) {
     const auto it = workers_.find(c.id.substr(0, c.id.find('_')));
     if (it != workers_.end()) {
-      it->second->adopt(std::move(c));
+      PodWorker& worker = *it->second;
+      auto adopted = contained_call([&] { worker.adopt(std::move(c)); });
+      if (!adopted) {
+        log::error("a container cannot be taken over",
+                   {{"pod", worker.spec().key()}, {"error", adopted.error()}});
+      }
       continue;
     }
     log::info("removing a container that no pod knows", {{"container", c.id}});

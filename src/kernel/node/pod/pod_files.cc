@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "kernel/node/json_read.h"
+
 namespace atl::node {
 namespace {
 
@@ -44,10 +46,10 @@ void set_option(std::vector<std::string>& options, const std::string& option) {
 
 void apply_config(const PodSpec& pod, Resolver& r) {
   for (const json::Value& v : json::array_at(pod.doc, {"spec", "dnsConfig", "nameservers"})) {
-    Resolver::add(r.servers, std::string(v.as_string()));
+    Resolver::add(r.servers, std::string(text_of(v)));
   }
   for (const json::Value& v : json::array_at(pod.doc, {"spec", "dnsConfig", "searches"})) {
-    Resolver::add(r.searches, std::string(v.as_string()));
+    Resolver::add(r.searches, std::string(text_of(v)));
   }
   for (const json::Value& o : json::array_at(pod.doc, {"spec", "dnsConfig", "options"})) {
     const std::string value(json::string_at(o, {"value"}));
@@ -89,7 +91,7 @@ std::string hosts_file(const PodSpec& pod, const std::string& pod_ip,
   for (const json::Value& alias : json::array_at(pod.doc, {"spec", "hostAliases"})) {
     out += json::string_at(alias, {"ip"});
     for (const json::Value& name : json::array_at(alias, {"hostnames"}))
-      out += "\t" + std::string(name.as_string());
+      out += "\t" + std::string(text_of(name));
     out += "\n";
   }
   return out;

@@ -11,6 +11,7 @@
 #include "base/observe/log.h"
 #include "kernel/node/logs/log_pump.h"
 #include "kernel/node/logs/log_reader.h"
+#include "kernel/node/pod/contained.h"
 #include "kernel/node/pod/pod_worker.h"
 
 namespace atl::node {
@@ -46,6 +47,20 @@ std::string ended_reason(const ExitStatus& exit) {
 }
 
 }  // namespace
+
+void PodWorker::spawn(const std::string& name, std::function<Async<void>()> body) {
+  tasks_.spawn(name, [this, name, body = std::move(body)] {
+    return contained(
+        context_.timer(), body, [this, name](const std::string& fault) { tell_fault(name, fault); },
+        Again::kUntilDone);
+  });
+}
+
+void PodWorker::tell_fault(const std::string& task, const std::string& message) {
+  log::error("a task of a pod failed; trying again",
+             {{"pod", spec_->key()}, {"task", task}, {"error", message}});
+  note(api::EventLevel::kWarning, "FailedSync", "Error syncing pod: " + task + ": " + message);
+}
 
 void PodWorker::begin_run(const std::string& name, LiveContainer live) {
   ContainerState& c = state_.of(name);
@@ -84,13 +99,18 @@ void PodWorker::begin_run(const std::string& name, LiveContainer live) {
     if (!*fd) continue;
     ++run->pumps;
     auto held = std::make_shared<io::UniqueFd>(std::move(*fd));
-    run->tasks.spawn(
-        "log " + name,
-        [executor = context_.seams.executor, held, stream, run = run.get()]() -> Async<void> {
-          co_await pump_log(executor, std::move(*held), stream, run->log);
-          --run->pumps;
-          run->changed.notify();
-        });
+    run->tasks.spawn("log " + name,
+                     [&timer = context_.timer(), executor = context_.seams.executor, held, stream,
+                      run = run.get(), told = [this, name](const std::string& fault) {
+                        tell_fault("log of " + name, fault);
+                      }]() -> Async<void> {
+                       auto pump = [&] {
+                         return pump_log(executor, std::move(*held), stream, run->log);
+                       };
+                       co_await contained(timer, pump, told, Again::kNever);
+                       --run->pumps;
+                       run->changed.notify();
+                     });
   }
   if (!json::find(spec.doc, {"lifecycle", "postStart"})) begin_probes(name, run);
 }
@@ -164,8 +184,14 @@ void PodWorker::add_probe(const std::string& name, const RunPtr& run, ProbeKind 
     poke();
   };
   ActionTarget target{run->pod_ip, run->id, run->bundle, run->process, run->container};
-  run->tasks.spawn("probe " + name, [this, kind, spec, target, events]() -> Async<void> {
-    co_await run_probe(kind, spec, target, context_.actions, context_.timer(), events);
+  run->tasks.spawn("probe " + name, [this, name, kind, spec, target, events]() -> Async<void> {
+    auto probe = [&] {
+      return run_probe(kind, spec, target, context_.actions, context_.timer(), events);
+    };
+    co_await contained(
+        context_.timer(), probe,
+        [&](const std::string& fault) { tell_fault("probe of " + name, fault); },
+        Again::kUntilDone);
   });
 }
 
@@ -176,8 +202,7 @@ void PodWorker::condemn(const std::string& name, const RunPtr& run, std::string 
   c.phase = Phase::kStopping;
   c.ready = false;
   run->kill_grace = grace;
-  tasks_.spawn("stop " + name,
-               [this, name, run, reason] { return stop_container(name, run, reason); });
+  spawn("stop " + name, [this, name, run, reason] { return stop_container(name, run, reason); });
   poke();
 }
 
@@ -263,7 +288,7 @@ void PodWorker::record_exit(const std::string& name, const ExitStatus& exit) {
     note(api::EventLevel::kWarning, "BackOff",
          fmt::format("Back-off restarting failed container {} in pod {}", name, where));
   }
-  tasks_.spawn("after " + name, [this, name, run] { return after_exit(name, run); });
+  spawn("after " + name, [this, name, run] { return after_exit(name, run); });
 }
 
 // Output to its end, then everything that the run held.

@@ -8,6 +8,8 @@
 #include "base/io/files.h"
 #include "base/io/quick_file.h"
 #include "base/observe/log.h"
+#include "kernel/node/json_read.h"
+#include "kernel/node/pod/contained.h"
 #include "kernel/node/pod/pod_files.h"
 #include "kernel/node/pod/pod_worker.h"
 #include "kernel/node/pod/pull_secrets.h"
@@ -36,7 +38,7 @@ oci::PullPolicy policy_of(const ContainerSpec& spec) {
 
 std::vector<std::string> texts(const json::Array& list, const Environment& environment) {
   std::vector<std::string> out;
-  for (const json::Value& v : list) out.push_back(expand(v.as_string(), environment));
+  for (const json::Value& v : list) out.push_back(expand(text_of(v), environment));
   return out;
 }
 
@@ -80,7 +82,7 @@ void PodWorker::wait_with(const std::string& name, std::string reason, std::stri
 }
 
 Async<void> PodWorker::start_container(std::string name) {
-  auto started = co_await try_start(name);
+  auto started = co_await contained(try_start(name));
   if (!started && started.error().code() == Code::kCancelled) co_return;
   ContainerState& c = state_.of(name);
   if (!started && (c.phase == Phase::kStarting || c.phase == Phase::kPulling)) {
@@ -217,7 +219,7 @@ void PodWorker::pull_failed(const std::string& name, const std::string& image, c
        fmt::format("Failed to pull image \"{}\": {}", image, error.message()));
   note(api::EventLevel::kWarning, "Failed", std::string("Error: ") + reason);
   if (std::string_view(reason) != "ErrImagePull") return;
-  tasks_.spawn("back off " + name, [this, name, image, text = error.message()]() -> Async<void> {
+  spawn("back off " + name, [this, name, image, text = error.message()]() -> Async<void> {
     const bool slept = co_await context_.timer().sleep_for(kBackoffShown);
     ContainerState& now = state_.of(name);
     if (!slept || now.waiting_reason != "ErrImagePull") co_return;
@@ -294,6 +296,14 @@ Task<> PodWorker::set_up_volumes() {
   while (volumes_busy_) co_await volumes_done_.wait();
   if (volumes_ready_) co_return Unit{};
   volumes_busy_ = true;
+  auto outcome = co_await contained(make_volumes());
+  volumes_ready_ = outcome.has_value();
+  volumes_busy_ = false;
+  volumes_done_.notify();
+  co_return outcome;
+}
+
+Task<> PodWorker::make_volumes() {
   const VolumeNeeds needs = volume_needs(*spec_);
   Result<> outcome = Unit{};
   auto data = co_await fetch(needs.config_maps, needs.secrets, DataParts::kAll);
@@ -334,9 +344,6 @@ Task<> PodWorker::set_up_volumes() {
         });
     outcome = std::move(made);
   }
-  volumes_ready_ = outcome.has_value();
-  volumes_busy_ = false;
-  volumes_done_.notify();
   co_return outcome;
 }
 

@@ -8,6 +8,7 @@
 #include "base/io/files.h"
 #include "base/io/quick_file.h"
 #include "base/observe/log.h"
+#include "kernel/node/pod/contained.h"
 #include "kernel/node/pod/pod_status.h"
 #include "kernel/node/pod/resources.h"
 
@@ -109,7 +110,7 @@ void PodWorker::adopt(LiveContainer live) {
     c.id = live.id;
     if (live.state == RunState::kCreated) {
       // The agent died between create and start: nothing of it has run.
-      tasks_.spawn("remove unstarted", [this, id = live.id]() -> Async<void> {
+      spawn("remove unstarted", [this, id = live.id]() -> Async<void> {
         (void)co_await context_.runtime.remove(id);
         (void)co_await context_.images.release(id);
       });
@@ -128,7 +129,7 @@ void PodWorker::adopt(LiveContainer live) {
     return;
   }
   // Of an older attempt: its end was recorded, only the removal is missing.
-  tasks_.spawn("remove old", [this, id = live.id]() -> Async<void> {
+  spawn("remove old", [this, id = live.id]() -> Async<void> {
     (void)co_await context_.runtime.remove(id);
     (void)co_await context_.images.release(id);
   });
@@ -146,9 +147,8 @@ void PodWorker::settle_recovery() {
                     .finished = context_.timer().now(),
                     .id = c.id};
     c.ready = false;
-    tasks_.spawn("release", [this, id = c.id]() -> Async<void> {
-      (void)co_await context_.images.release(id);
-    });
+    spawn("release",
+          [this, id = c.id]() -> Async<void> { (void)co_await context_.images.release(id); });
   }
 }
 
@@ -158,9 +158,9 @@ void PodWorker::mark_over() {
 }
 
 void PodWorker::start() {
-  tasks_.spawn("pod " + spec_->key(), [this] { return loop(); });
-  tasks_.spawn("status " + spec_->key(), [this] { return report(); });
-  tasks_.spawn("volumes " + spec_->key(), [this] { return refresh_volumes(); });
+  spawn("pod " + spec_->key(), [this] { return loop(); });
+  spawn("status " + spec_->key(), [this] { return report(); });
+  spawn("volumes " + spec_->key(), [this] { return refresh_volumes(); });
 }
 
 Async<void> PodWorker::stop() {
@@ -332,15 +332,15 @@ void PodWorker::carry_out(const PodPlan& plan) {
     const RunPtr run = run_of(order.container);
     if (!run) continue;
     state_.of(order.container).phase = Phase::kStopping;
-    tasks_.spawn("stop " + order.container,
-                 [this, order, run] { return stop_container(order.container, run, order.reason); });
+    spawn("stop " + order.container,
+          [this, order, run] { return stop_container(order.container, run, order.reason); });
   }
   if (plan.needs_network) return;
   for (const std::string& name : plan.start) {
     const RunPtr before = run_of(name);
     if (before && !before->cleaned) continue;  // the end of the last run pokes us
     state_.of(name).phase = Phase::kStarting;
-    tasks_.spawn("start " + name, [this, name] { return start_container(name); });
+    spawn("start " + name, [this, name] { return start_container(name); });
   }
 }
 
@@ -384,7 +384,7 @@ void PodWorker::restart_changed() {
 // What a start needs besides the network, at the same time as it. What fails here is tried again,
 // and told, when the containers' turn comes.
 void PodWorker::prepare_start() {
-  tasks_.spawn("prepare volumes", [this]() -> Async<void> { (void)co_await set_up_volumes(); });
+  spawn("prepare volumes", [this]() -> Async<void> { (void)co_await set_up_volumes(); });
   expect_attach();
 }
 
@@ -392,7 +392,7 @@ void PodWorker::expect_attach() {
   const MonoTime now = context_.timer().monotonic();
   if (!context_.cgroups || now - context_.attach_expected < kAttachExpected) return;
   context_.attach_expected = now;
-  tasks_.spawn("prepare cgroups", [this]() -> Async<void> {
+  spawn("prepare cgroups", [this]() -> Async<void> {
     co_await context_.offload.run([cgroups = context_.cgroups] {
       cgroups->expect_attach();
       return 0;
@@ -426,7 +426,7 @@ Async<void> PodWorker::tear_down() {
   // The kernel takes its time to delete a link: nobody waits for it but our own end.
   if (!spec_->host_network) {
     detaching_ = true;
-    tasks_.spawn("detach", [this] { return detach_network(); });
+    spawn("detach", [this] { return detach_network(); });
   }
   PodVolumes volumes = volumes_;
   auto cleared = co_await context_.offload.run([volumes]() mutable { return volumes.tear_down(); });
@@ -454,8 +454,9 @@ Task<> PodWorker::write_status() {
   if (removed_ || over_) co_return Unit{};
   const json::Value before = last_written_.is_null() ? json::Value(json::Object{}) : last_written_;
   json::Value base = json::object_at(spec_->doc, {"status"});
-  base.as_object()["conditions"] = newest_conditions(json::array_at(base, {"conditions"}),
-                                                     json::array_at(before, {"conditions"}));
+  json::set(base, {"conditions"},
+            newest_conditions(json::array_at(base, {"conditions"}),
+                              json::array_at(before, {"conditions"})));
   const json::Value after =
       pod_status(*spec_, state_, {context_.network.node_address(), context_.timer().now()}, base);
   json::Value patch = status_patch(before, after);
@@ -509,7 +510,7 @@ Async<void> PodWorker::report() {
     }
     status_due_ = false;
     reporting_ = true;
-    auto written = co_await write_status();
+    auto written = co_await contained(write_status());
     reporting_ = false;
     tell_notes();
     // The patch was made against what the server had before: look at what it has now.
@@ -590,9 +591,8 @@ void PodWorker::close_stdin(const std::string& container) {
   const RunPtr run = run_of(container);
   if (!run) return;
   run->stdin_pipe.reset();
-  tasks_.spawn("close stdin", [this, id = run->id]() -> Async<void> {
-    (void)co_await context_.runtime.close_stdin(id);
-  });
+  spawn("close stdin",
+        [this, id = run->id]() -> Async<void> { (void)co_await context_.runtime.close_stdin(id); });
 }
 
 }  // namespace atl::node

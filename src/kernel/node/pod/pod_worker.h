@@ -31,8 +31,8 @@ class PodWorker {
 
   // What the last agent knew; before start(). False where there is nothing on disk.
   bool recover();
-  // For a pod that ran here before the machine started again: the API's status says which run of
-  // each container was the last. Before start(), followed by settle_recovery().
+  // Of a pod that ran here before the machine went: from the API's status. Before
+  // settle_recovery().
   void recover_from_status();
   // A container of this pod that the keeper holds; before start().
   void adopt(LiveContainer container);
@@ -109,9 +109,12 @@ class PodWorker {
   void fail_pod(std::string reason, std::string message);
   void save();
   void save_spec();
-  // Told once the status that belongs to it is written: the status is what others wait for.
+  // Told after the status that belongs to it, which others wait for.
   void note(api::EventLevel level, std::string reason, std::string message);
   void tell_notes();
+  // A task of this pod: what it throws is told as FailedSync, and it runs again.
+  void spawn(const std::string& name, std::function<Async<void>()> body);
+  void tell_fault(const std::string& task, const std::string& message);
 
   // pod_start.cc: from nothing to a running container
   Async<void> start_container(std::string name);
@@ -121,6 +124,7 @@ class PodWorker {
   Task<EnvironmentSources> fetch(std::vector<std::string> config_maps,
                                  std::vector<std::string> secrets, DataParts parts);
   Task<> set_up_volumes();
+  Task<> make_volumes();
   Task<ContainerPlan> make_plan(ContainerSpec spec, oci::Image image,
                                 std::vector<std::string> layers, int attempt);
   Task<> launch(std::string name, ContainerPlan plan, std::vector<std::string> layers);

@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/net/client.h"
+#include "kernel/node/json_read.h"
 #include "kernel/node/runtime/oci_spec.h"
 
 namespace atl::node {
@@ -38,7 +39,7 @@ Async<void> gather(Executor executor, int fd, std::string& out, size_t limit) {
 
 std::vector<std::string> words(const json::Array& list) {
   std::vector<std::string> out;
-  for (const json::Value& v : list) out.emplace_back(v.as_string());
+  for (const json::Value& v : list) out.emplace_back(text_of(v));
   return out;
 }
 
@@ -57,7 +58,7 @@ class NetworkActions final : public ActionRunner {
     if (const json::Value* v = json::find(action, {"grpc"}))
       co_return co_await grpc(*v, std::move(target), timeout);
     if (const json::Value* v = json::find(action, {"sleep"})) {
-      co_await timer_.sleep_for(std::chrono::seconds(json::int_at(*v, {"seconds"})));
+      co_await timer_.sleep_for(seconds_of(json::int_at(*v, {"seconds"})));
       co_return Unit{};
     }
     co_return Error(Code::kInvalid, "the manifest names no action that this node knows");
@@ -69,8 +70,8 @@ class NetworkActions final : public ActionRunner {
                         false};
     json::Array args;
     for (const std::string& w : words(json::array_at(action, {"command"}))) args.emplace_back(w);
-    request.process.as_object()["args"] = std::move(args);
-    request.process.as_object()["terminal"] = false;
+    json::set(request.process, {"args"}, std::move(args));
+    json::set(request.process, {"terminal"}, false);
     CO_TRY(CommandOutcome outcome,
            co_await run_command(executor_, timer_, runtime_, std::move(request), timeout));
     if (outcome.code == 0) co_return Unit{};
@@ -150,7 +151,7 @@ std::unique_ptr<ActionRunner> make_action_runner(Executor executor, Timer& timer
 Result<uint16_t> resolve_port(const json::Value& port, const json::Value& container) {
   int64_t number = 0;
   if (port.is_number()) {
-    number = port.to_number<int64_t>();
+    number = json::int_at(port, {});
   } else if (port.is_string()) {
     const std::string_view name = port.get_string();
     for (const json::Value& p : json::array_at(container, {"ports"})) {

@@ -5,8 +5,12 @@
 #include <algorithm>
 #include <charconv>
 
+#include "kernel/node/json_read.h"
+
 namespace atl::node {
 namespace {
+
+constexpr int64_t kIdMax = 0x7fffffff;
 
 std::optional<uint32_t> number(std::string_view text) {
   uint32_t value = 0;
@@ -51,11 +55,21 @@ const json::Value* setting(const PodSpec& pod, const json::Value& container,
   return json::find(pod.doc, {"spec", "securityContext", name});
 }
 
-std::optional<uint32_t> id_setting(const PodSpec& pod, const json::Value& container,
-                                   std::string_view name) {
+// A number that is no id must not read as "none": the image's user may be root.
+Result<uint32_t> id_of(const json::Value& value, std::string_view name) {
+  const int64_t id = json::int_at(value, {}, -1);
+  if (id < 0 || id > kIdMax)
+    return Error(Code::kInvalid,
+                 fmt::format("securityContext.{}: {} is no id", name, json::serialize(value)));
+  return uint32_t(id);
+}
+
+Result<std::optional<uint32_t>> id_setting(const PodSpec& pod, const json::Value& container,
+                                           std::string_view name) {
   const json::Value* value = setting(pod, container, name);
-  if (!value || !value->is_number()) return std::nullopt;
-  return value->to_number<uint32_t>();
+  if (!value || value->is_null()) return std::optional<uint32_t>();
+  TRY(const uint32_t id, id_of(*value, name));
+  return std::optional<uint32_t>(id);
 }
 
 std::string capability(std::string_view name) {
@@ -68,12 +82,12 @@ std::set<std::string> capabilities_of(const json::Value& container) {
   std::set<std::string> out = default_capabilities();
   const json::Array& drop = json::array_at(container, {"securityContext", "capabilities", "drop"});
   const json::Array& add = json::array_at(container, {"securityContext", "capabilities", "add"});
-  const auto is_all = [](const json::Value& v) { return capability(v.as_string()) == "CAP_ALL"; };
+  const auto is_all = [](const json::Value& v) { return capability(text_of(v)) == "CAP_ALL"; };
   if (std::any_of(add.begin(), add.end(), is_all)) out = all_capabilities();
   if (std::any_of(drop.begin(), drop.end(), is_all)) out.clear();
-  for (const json::Value& v : drop) out.erase(capability(v.as_string()));
+  for (const json::Value& v : drop) out.erase(capability(text_of(v)));
   for (const json::Value& v : add) {
-    if (!is_all(v)) out.insert(capability(v.as_string()));
+    if (!is_all(v) && !text_of(v).empty()) out.insert(capability(text_of(v)));
   }
   return out;
 }
@@ -161,9 +175,10 @@ Result<ProcessUser> resolve_user(std::string_view text, const UserDatabase& data
 Result<Security> security_of(const PodSpec& pod, const json::Value& container,
                              std::string_view image_user, const UserDatabase& database) {
   Security out;
-  const auto uid = id_setting(pod, container, "runAsUser");
+  TRY(const auto uid, id_setting(pod, container, "runAsUser"));
   TRY(out.user, resolve_user(uid ? std::to_string(*uid) : std::string(image_user), database));
-  if (const auto gid = id_setting(pod, container, "runAsGroup")) out.user.gid = *gid;
+  TRY(const auto gid, id_setting(pod, container, "runAsGroup"));
+  if (gid) out.user.gid = *gid;
   const json::Value* non_root = setting(pod, container, "runAsNonRoot");
   if (non_root && non_root->is_bool() && non_root->get_bool() && out.user.uid == 0) {
     return Error(Code::kInvalid, uid ? "container's runAsUser breaks non-root policy"
@@ -171,10 +186,12 @@ Result<Security> security_of(const PodSpec& pod, const json::Value& container,
   }
   for (const json::Value& group :
        json::array_at(pod.doc, {"spec", "securityContext", "supplementalGroups"})) {
-    if (group.is_number()) out.user.groups.push_back(group.to_number<uint32_t>());
+    TRY(const uint32_t id, id_of(group, "supplementalGroups"));
+    out.user.groups.push_back(id);
   }
-  if (json::find(pod.doc, {"spec", "securityContext", "fsGroup"})) {
-    out.fs_group = uint32_t(json::int_at(pod.doc, {"spec", "securityContext", "fsGroup"}));
+  if (const json::Value* group = json::find(pod.doc, {"spec", "securityContext", "fsGroup"});
+      group && !group->is_null()) {
+    TRY(out.fs_group, id_of(*group, "fsGroup"));
     out.user.groups.push_back(*out.fs_group);
   }
   std::sort(out.user.groups.begin(), out.user.groups.end());

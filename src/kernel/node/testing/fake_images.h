@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,8 @@ class FakeImages final : public oci::ImageStore {
   std::map<std::string, oci::Image> registry;  // what a pull finds
   std::map<std::string, std::string> holders;  // holder → image id
 
+  std::set<std::string> throwing;  // refs at which there is a fault in the node itself
+
   static oci::Image image(const std::string& ref) {
     oci::Image out;
     out.id = "sha256:" + ref, out.digest = "sha256:d" + ref, out.name = ref;
@@ -23,6 +27,7 @@ class FakeImages final : public oci::ImageStore {
     return out;
   }
   Task<oci::Pulled> ensure(oci::PullRequest request) override {
+    if (throwing.contains(request.ref)) throw std::runtime_error("a fault in a pull");
     if (const auto it = here.find(request.ref); it != here.end())
       co_return oci::Pulled{it->second, true};
     const auto it = registry.find(request.ref);

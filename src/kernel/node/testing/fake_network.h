@@ -4,6 +4,8 @@
 
 #include <map>
 #include <optional>
+#include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,7 @@ class FakeNetwork final : public network::PodNetwork {
   std::vector<std::string> recovered;
   std::vector<std::string> drained;
   std::optional<Error> attach_error;
+  std::set<std::string> throwing;  // names of pods at which there is a fault in the node itself
 
   Task<> recover(std::vector<network::KnownPod> pods) override {
     for (const network::KnownPod& p : pods) recovered.push_back(p.pod.name + " " + p.ip);
@@ -25,6 +28,7 @@ class FakeNetwork final : public network::PodNetwork {
   }
   Task<network::Attachment> attach(network::PodRef pod) override {
     if (attach_error) co_return *attach_error;
+    if (throwing.contains(pod.name)) throw std::runtime_error("a fault in an attach");
     std::string& ip = attached[pod.uid];
     if (ip.empty()) ip = "10.42.0." + std::to_string(1 + attached.size());
     network::Attachment out;

@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "base/io/files.h"
+#include "kernel/node/json_read.h"
 #include "kernel/node/pod/resources.h"
 
 namespace atl::node {
@@ -99,6 +100,9 @@ Result<> PodVolumes::set_up(const PodSpec& pod, const PodFacts& facts,
 Result<> PodVolumes::make(const json::Value& volume, const PodSpec& pod, const PodFacts& facts,
                           const VolumeObjects& objects, std::optional<uint32_t> group) {
   const std::string name(json::string_at(volume, {"name"}));
+  // It is the name of a folder.
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
+    return Error(Code::kInvalid, "spec.volumes: \"" + name + "\" is no name of a volume");
   if (written_by_node(volume)) {
     TRY(const VolumeFiles files, volume_files(volume, pod, facts, objects));
     TRY(const bool changed, write_folder(memory_ + "/volumes/" + name, files, group));
@@ -107,7 +111,7 @@ Result<> PodVolumes::make(const json::Value& volume, const PodSpec& pod, const P
   }
   if (json::find(volume, {"emptyDir"})) return make_empty_dir(volume, group);
   if (json::find(volume, {"hostPath"})) return check_host_path(volume);
-  for (const auto& [key, value] : volume.as_object()) {
+  for (const auto& [key, value] : object_of(volume)) {
     if (key != "name") {
       return Error(
           Code::kMethodNotAllowed,
