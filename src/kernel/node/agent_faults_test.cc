@@ -17,6 +17,24 @@ using testing::HasSubstr;
 
 class AgentFaultsTest : public AgentFixture {};
 
+TEST_F(AgentFaultsTest, AWorkingFolderIsMadeInsideTheContainerAlone) {
+  const std::string escaped = folder_ + "/escaped";
+  const std::string cwd = "/../../../../../../../../.." + escaped;
+  (void)world_.client.put(
+      kPods, pod("a", R"([{"name":"main","image":"web:1","workingDir":")" + cwd + R"("}])"));
+  with_agent([&](Agent&) -> Task<> {
+    EVENTUALLY(condition("a", "Ready") == "True");
+    const std::string upper = folder_ + "/pods/" + uid("a") + "/containers/main_0/upper";
+    EXPECT_EQ(std::filesystem::weakly_canonical(upper + cwd), escaped)
+        << "the path does not lead out: the test shows nothing";
+    EXPECT_FALSE(std::filesystem::exists(escaped));
+    EXPECT_TRUE(std::filesystem::exists(upper + escaped));
+    const json::Value& spec = runtime_.containers.begin()->second.spec;
+    EXPECT_EQ(json::string_at(spec, {"process", "cwd"}), escaped);
+    co_return Unit{};
+  });
+}
+
 TEST_F(AgentFaultsTest, NullsAndNonsenseInAPodHarmNoOther) {
   const auto with = [](const std::string& fields) {
     return R"([{"name":"main","image":"web:1",)" + fields + "}]";

@@ -1,5 +1,6 @@
 // From nothing to a running container: volumes, image, configuration, create, start. Each step that
 // fails says so in the container's waiting state and an event, and sets the time of the next try.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -8,6 +9,7 @@
 #include "base/io/files.h"
 #include "base/io/quick_file.h"
 #include "base/observe/log.h"
+#include "kernel/node/inside.h"
 #include "kernel/node/json_read.h"
 #include "kernel/node/pod/contained.h"
 #include "kernel/node/pod/pod_files.h"
@@ -403,7 +405,13 @@ Result<std::vector<Mount>> PodWorker::make_files(const ContainerSpec& spec, int 
   TRY_OK(io::make_folders(scratch + "/upper", 0755));
   TRY_OK(io::make_folders(scratch + "/work", 0700));
   TRY_OK(io::make_folders(std::filesystem::path(log_of(spec.name, attempt)).parent_path(), 0755));
-  if (!cwd.empty()) TRY_OK(io::make_folders(scratch + "/upper/" + cwd, 0755));
+  if (!cwd.empty()) {
+    const io::UniqueFd upper(
+        ::open((scratch + "/upper").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!upper) return io::errno_error("open " + scratch + "/upper", errno);
+    auto made = make_inside(upper.get(), cwd);
+    if (!made) return std::move(made).error().during("workingDir " + cwd);
+  }
   return file_mounts(spec.doc, scratch, env);
 }
 
@@ -429,8 +437,8 @@ Task<ContainerPlan> PodWorker::make_plan(ContainerSpec spec, oci::Image image,
   plan.args = arguments_of(spec.doc, image.config, env);
   if (plan.args.empty()) co_return Error(Code::kInvalid, "no command specified");
   plan.env = env.lines();
-  plan.cwd = json::string_at(spec.doc, {"workingDir"},
-                             image.config.working_dir.empty() ? "/" : image.config.working_dir);
+  plan.cwd =
+      rooted(std::string(json::string_at(spec.doc, {"workingDir"}, image.config.working_dir)));
   plan.hostname = hostname_of(*spec_);
   plan.stop_signal = image.config.stop_signal;
   plan.terminal = json::bool_at(spec.doc, {"tty"});

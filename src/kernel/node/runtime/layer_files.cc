@@ -1,13 +1,12 @@
 #include "kernel/node/runtime/layer_files.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/io/unique_fd.h"
+#include "kernel/node/inside.h"
 
 namespace atl::node {
 namespace {
@@ -17,10 +16,7 @@ constexpr size_t kFileMax = 1 << 20;
 // The path inside one layer; links cannot lead out of it.
 io::UniqueFd open_in(const std::string& layer, const std::string& path, uint64_t flags) {
   const io::UniqueFd root(::open(layer.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  open_how how{};
-  how.flags = flags | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT;
-  return io::UniqueFd(int(::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
+  return open_inside(root.get(), path, flags);
 }
 
 std::string read_top(const std::vector<std::string>& layers, const std::string& path) {

@@ -2,10 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +11,7 @@
 #include <filesystem>
 
 #include "base/io/files.h"
+#include "kernel/node/inside.h"
 #include "kernel/node/json_read.h"
 #include "kernel/node/pod/resources.h"
 
@@ -23,29 +22,6 @@ namespace fs = std::filesystem;
 
 constexpr uint32_t kGroupFolderMode = 02775;
 constexpr uint32_t kOpenFolderMode = 0777;
-
-// Resolves below `root` as if it were "/": neither ".." nor a link leads out of the volume.
-io::UniqueFd open_inside(int root, const std::string& path, uint64_t flags) {
-  open_how how{};
-  how.flags = flags | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  return io::UniqueFd(int(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
-}
-
-// The folders of a subPath that are missing, made one by one inside the volume.
-Result<> make_inside(int root, const std::string& path) {
-  std::string so_far;
-  for (const fs::path& part : fs::path(path)) {
-    const io::UniqueFd parent =
-        open_inside(root, so_far.empty() ? "." : so_far, O_PATH | O_DIRECTORY);
-    if (!parent) return io::errno_error("open " + so_far, errno);
-    so_far += (so_far.empty() ? "" : "/") + part.string();
-    if (open_inside(root, so_far, O_PATH)) continue;
-    if (::mkdirat(parent.get(), part.c_str(), 0755) < 0 && errno != EEXIST)
-      return io::errno_error("make " + so_far, errno);
-  }
-  return Unit{};
-}
 
 Result<> wanted_kind(const std::string& path, const struct stat& about, std::string_view type) {
   const std::pair<std::string_view, mode_t> kinds[] = {
