@@ -12,6 +12,8 @@
 namespace atl::node {
 namespace {
 
+constexpr size_t kShownBytes = 100;  // of a name, in an error
+
 bool valid_variable(std::string_view name) {
   if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
   return std::all_of(name.begin(), name.end(), [](unsigned char c) {
@@ -68,10 +70,27 @@ struct EnvironmentBuilder {
       for (const auto& [key, value] : it->second) {
         if (!valid_variable(prefix + key)) continue;
         TRY_OK(check_text(value, secret, name, key));
-        out.set(prefix + key, value);
+        TRY_OK(put(prefix + key, value));
       }
     }
     return Unit{};
+  }
+
+  Result<> put(const std::string& name, std::string value) {
+    if (name.size() + value.size() + 2 > kTextBytesMax) return too_long(name);
+    out.set(name, std::move(value));
+    if (out.size_bytes() <= kEnvironmentBytesMax) return Unit{};
+    return Error(Code::kInvalid, fmt::format("environment variable {}: with it the environment is "
+                                             "larger than {} bytes",
+                                             shown(name), kEnvironmentBytesMax));
+  }
+
+  static std::string shown(const std::string& name) {
+    return name.size() <= kShownBytes ? name : name.substr(0, kShownBytes) + "...";
+  }
+  static Error too_long(const std::string& name) {
+    return Error(Code::kInvalid, fmt::format("environment variable {}: it is longer than {} bytes",
+                                             shown(name), kTextBytesMax));
   }
 
   Result<std::optional<std::string>> from_key(const json::Value& ref, bool secret) {
@@ -130,30 +149,30 @@ struct EnvironmentBuilder {
     const std::string name(json::string_at(entry, {"name"}));
     if (const json::Value* from = json::find(entry, {"valueFrom"})) {
       TRY(auto value, value_from(*from));
-      if (value) out.set(name, *std::move(value));
-      return Unit{};
+      return value ? put(name, *std::move(value)) : Result<>(Unit{});
     }
-    out.set(name, expand(json::string_at(entry, {"value"}), out));
-    return Unit{};
+    auto value = expand(json::string_at(entry, {"value"}), out);
+    return value ? put(name, *std::move(value)) : Result<>(too_long(name));
   }
 };
 
 }  // namespace
 
 void Environment::set(std::string name, std::string value) {
-  for (auto& [key, old] : items_) {
-    if (key != name) continue;
-    old = std::move(value);
+  const auto [place, fresh] = places_.emplace(name, items_.size());
+  if (fresh) {
+    size_bytes_ += name.size() + value.size() + 2;
+    items_.emplace_back(std::move(name), std::move(value));
     return;
   }
-  items_.emplace_back(std::move(name), std::move(value));
+  std::string& old = items_[place->second].second;
+  size_bytes_ = size_bytes_ - old.size() + value.size();
+  old = std::move(value);
 }
 
 const std::string* Environment::find(std::string_view name) const {
-  for (const auto& [key, value] : items_) {
-    if (key == name) return &value;
-  }
-  return nullptr;
+  const auto it = places_.find(name);
+  return it == places_.end() ? nullptr : &items_[it->second].second;
 }
 
 std::vector<std::string> Environment::lines() const {
@@ -162,9 +181,10 @@ std::vector<std::string> Environment::lines() const {
   return out;
 }
 
-std::string expand(std::string_view text, const Environment& environment) {
+Result<std::string> expand(std::string_view text, const Environment& environment) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
+    if (out.size() > kTextBytesMax) break;
     if (text[i] != '$' || i + 1 == text.size()) {
       out += text[i];
       continue;
@@ -184,6 +204,8 @@ std::string expand(std::string_view text, const Environment& environment) {
     out += value ? *value : std::string(text.substr(i, end - i + 1));
     i = end;
   }
+  if (out.size() > kTextBytesMax)
+    return Error(Code::kInvalid, fmt::format("it is longer than {} bytes", kTextBytesMax));
   return out;
 }
 
@@ -305,8 +327,14 @@ Result<Environment> build_environment(const json::Value& container, const PodSpe
   }
   for (const auto& [name, value] : services.items()) base.set(name, value);
   EnvironmentBuilder builder{container, pod, facts, sources, std::move(base)};
-  for (const json::Value& from : json::array_at(container, {"envFrom"}))
+  if (builder.out.size_bytes() > kEnvironmentBytesMax)
+    return Error(Code::kInvalid,
+                 fmt::format("the environment of image and Services is larger than "
+                             "{} bytes; enableServiceLinks: false spares the latter",
+                             kEnvironmentBytesMax));
+  for (const json::Value& from : json::array_at(container, {"envFrom"})) {
     TRY_OK(builder.add_from(from));
+  }
   for (const json::Value& entry : json::array_at(container, {"env"})) TRY_OK(builder.add(entry));
   return std::move(builder.out);
 }

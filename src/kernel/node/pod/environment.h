@@ -21,14 +21,23 @@ class Environment {
   void set(std::string name, std::string value);
   const std::string* find(std::string_view name) const;
   const std::vector<std::pair<std::string, std::string>>& items() const { return items_; }
-  std::vector<std::string> lines() const;  // "NAME=value"
+  std::vector<std::string> lines() const;            // "NAME=value"
+  size_t size_bytes() const { return size_bytes_; }  // as lines, each with its end
 
  private:
   std::vector<std::pair<std::string, std::string>> items_;
+  std::map<std::string, size_t, std::less<>> places_;  // in items_
+  size_t size_bytes_ = 0;
 };
 
+// What Linux takes as one argument or variable (MAX_ARG_STRLEN), and what one container gets of
+// them altogether. References to references grow without end else: thirty lines are gigabytes.
+inline constexpr size_t kTextBytesMax = 128 * 1024;
+inline constexpr size_t kEnvironmentBytesMax = 1024 * 1024;
+
 // $(NAME) by its value; left as it is where the name is unknown; $$(NAME) is a literal $(NAME).
-std::string expand(std::string_view text, const Environment& environment);
+// kInvalid beyond kTextBytesMax.
+Result<std::string> expand(std::string_view text, const Environment& environment);
 
 // The facts that fieldRef can ask for and the object does not hold.
 struct PodFacts {
@@ -65,7 +74,8 @@ EnvironmentNeeds needs_of(const json::Value& container);
 Environment service_environment(const std::vector<api::ObjectPtr>& services, const std::string& ns);
 
 // Image, services, envFrom, env, in this order. kInvalid with the sentence that a
-// CreateContainerConfigError shows: a missing object or key that is not optional.
+// CreateContainerConfigError shows: a missing object or key that is not optional, or the variable
+// that is beyond the limits above.
 Result<Environment> build_environment(const json::Value& container, const PodSpec& pod,
                                       const PodFacts& facts, const EnvironmentSources& sources,
                                       const std::vector<std::string>& image_env,

@@ -1,5 +1,6 @@
 #include "kernel/node/pod/environment.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -54,7 +55,7 @@ TEST(Expand, KnowsReferencesAndEscapes) {
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.sentence);
-    EXPECT_EQ(expand(row.text, env), row.want);
+    EXPECT_EQ(*expand(row.text, env), row.want);
   }
 }
 
@@ -106,6 +107,51 @@ TEST(BuildEnvironment, LayersAndReferences) {
     SCOPED_TRACE(row.sentence);
     EXPECT_EQ(built(row.container, sources), row.want);
   }
+}
+
+TEST(BuildEnvironment, IsBounded) {
+  // Each line holds the one before ten times: the last would have a hundred million bytes.
+  std::string bomb = R"({"name":"V0","value":"0123456789"})";
+  std::string list;
+  for (int i = 1; i < 8; ++i) {
+    std::string ten;
+    for (int n = 0; n < 10; ++n) ten += fmt::format("$(V{})", i - 1);
+    bomb += fmt::format(R"(,{{"name":"V{}","value":"{}"}})", i, ten);
+  }
+  for (int i = 0; i < 12; ++i)
+    list += fmt::format(R"({}{{"name":"L{}","value":"{}"}})", i ? "," : "", i,
+                        std::string(100'000, 'x'));
+  const std::string value(130'000, 'y');
+  const struct {
+    const char* why;
+    std::string env;
+    std::string error;  // empty: it is built
+  } cases[] = {
+      {"a reference to references", bomb,
+       "environment variable V5: it is longer than 131072 bytes"},
+      {"the most that Linux takes", R"({"name":"Y","value":")" + value + R"("})", ""},
+      {"one value", R"({"name":"Y","value":")" + value + value + R"("})",
+       "environment variable Y: it is longer than 131072 bytes"},
+      {"all of them", list,
+       "environment variable L10: with it the environment is larger than 1048576 bytes"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.why);
+    auto built =
+        build_environment(container(R"({"env":[)" + c.env + "]}"), *pod(), kFacts, {}, {}, {});
+    EXPECT_EQ(built ? "" : built.error().message(), c.error);
+  }
+}
+
+TEST(BuildEnvironment, TakesManyVariables) {
+  Environment env;
+  for (int i = 0; i < 100'000; ++i) env.set("NAME" + std::to_string(i), "v");
+  env.set("NAME7", "value");
+  EXPECT_EQ(*env.find("NAME7"), "value");
+  EXPECT_EQ(env.items().size(), 100'000u);
+  size_t bytes = 0;
+  for (const std::string& line : env.lines()) bytes += line.size() + 1;
+  EXPECT_EQ(env.size_bytes(), bytes);
 }
 
 TEST(DecodedData, BinaryDataIsForVolumes) {

@@ -38,20 +38,28 @@ oci::PullPolicy policy_of(const ContainerSpec& spec) {
   return policy == "Never" ? oci::PullPolicy::kNever : oci::PullPolicy::kIfNotPresent;
 }
 
-std::vector<std::string> texts(const json::Array& list, const Environment& environment) {
+Result<std::vector<std::string>> texts(const json::Value& container, std::string_view field,
+                                       const Environment& environment) {
   std::vector<std::string> out;
-  for (const json::Value& v : list) out.push_back(expand(text_of(v), environment));
+  size_t bytes = 0;
+  for (const json::Value& v : json::array_at(container, {field})) {
+    auto text = expand(text_of(v), environment);
+    if (text && (bytes += text->size() + 1) > kEnvironmentBytesMax)
+      text = Error(Code::kInvalid, fmt::format("more than {} bytes", kEnvironmentBytesMax));
+    if (!text) return std::move(text).error().during(fmt::format("{}[{}]", field, out.size()));
+    out.push_back(*std::move(text));
+  }
   return out;
 }
 
 // command replaces the image's entrypoint and, unless args are given, its command as well.
-std::vector<std::string> arguments_of(const json::Value& container, const oci::ImageConfig& config,
-                                      const Environment& environment) {
-  const json::Array& command = json::array_at(container, {"command"});
-  const json::Array& args = json::array_at(container, {"args"});
-  std::vector<std::string> out = command.empty() ? config.entrypoint : texts(command, environment);
-  std::vector<std::string> rest = args.empty() ? config.command : texts(args, environment);
-  if (!command.empty() && args.empty()) rest.clear();
+Result<std::vector<std::string>> arguments_of(const json::Value& container,
+                                              const oci::ImageConfig& config,
+                                              const Environment& environment) {
+  TRY(std::vector<std::string> out, texts(container, "command", environment));
+  TRY(std::vector<std::string> rest, texts(container, "args", environment));
+  if (out.empty() && rest.empty()) rest = config.command;
+  if (out.empty()) out = config.entrypoint;
   out.insert(out.end(), rest.begin(), rest.end());
   return out;
 }
@@ -434,7 +442,7 @@ Task<ContainerPlan> PodWorker::make_plan(ContainerSpec spec, oci::Image image,
   image_env.insert(image_env.end(), image.config.env.begin(), image.config.env.end());
   CO_TRY(const Environment env,
          build_environment(spec.doc, *spec_, facts(), sources, image_env, services));
-  plan.args = arguments_of(spec.doc, image.config, env);
+  CO_TRY(plan.args, arguments_of(spec.doc, image.config, env));
   if (plan.args.empty()) co_return Error(Code::kInvalid, "no command specified");
   plan.env = env.lines();
   plan.cwd =

@@ -181,7 +181,11 @@ Result<std::vector<Mount>> PodVolumes::mounts_of(const PodSpec& pod, const json:
     TRY(std::string source, source_of(pod, std::string(json::string_at(mount, {"name"}))));
     std::string sub_path(json::string_at(mount, {"subPath"}));
     const std::string_view expression = json::string_at(mount, {"subPathExpr"});
-    if (!expression.empty()) sub_path = expand(expression, environment);
+    if (!expression.empty()) {
+      auto expanded = expand(expression, environment);
+      if (!expanded) return std::move(expanded).error().during("subPathExpr");
+      sub_path = *std::move(expanded);
+    }
     if (!sub_path.empty()) {
       if (sub_path.starts_with('/') ||
           fs::path(sub_path).lexically_normal().string().starts_with("..")) {
