@@ -33,6 +33,7 @@ Agent::Agent(AgentParts parts)
   context_.node_milli_cpu = parts_.facts.milli_cpu;
   context_.node_memory_bytes = parts_.facts.memory_bytes;
   context_.log_limits = parts_.log_limits;
+  context_.pod_processes = parts_.pod_processes;
 }
 
 Agent::~Agent() = default;

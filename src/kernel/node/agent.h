@@ -30,6 +30,7 @@ struct AgentParts {
   std::string cluster_domain = "cluster.local";
   std::function<std::string()> trouble;  // of network and keeper
   LogLimits log_limits;
+  int64_t pod_processes = default_process_limit();  // the most that a pod may have
 };
 
 // The node agent: a worker for each pod that the API binds to this node, the node's registration,

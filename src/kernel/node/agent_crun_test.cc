@@ -65,7 +65,8 @@ struct RealNode {
   FakeActions actions{timer};
   std::unique_ptr<Agent> agent;
 
-  RealNode(const std::string& folder, const std::string& instance)
+  RealNode(const std::string& folder, const std::string& instance,
+           int64_t pod_processes = default_process_limit())
       : cgroups(*Cgroups::open(instance)),
         runtime(loop.get_executor(), timer, cgroups,
                 {.state_folder = folder + "/crun",
@@ -77,6 +78,7 @@ struct RealNode {
         {loop.get_executor(), &timer, &rng}, client, runtime, images, network, actions, &cgroups};
     parts.folder = folder + "/pods";
     parts.facts.name = "n1";
+    parts.pod_processes = pod_processes;
     parts.trouble = [] { return std::string(); };
     agent = std::make_unique<Agent>(std::move(parts));
   }
@@ -163,6 +165,27 @@ TEST_F(AgentCrunTest, RunsAPodToItsEndAndKeepsItsLog) {
   }),
             "");
   EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/pods"));
+}
+
+TEST_F(AgentCrunTest, APodThatMultipliesWithoutEndIsAlone) {
+  constexpr int64_t kMost = 20;
+  RealNode node(folder_, cgroup_, kMost);
+  (void)node.client.put(
+      kPods, pod("bomb", "i=0; while [ $i -lt 100 ]; do sleep 100 & i=$((i+1)); done; exit 0",
+                 R"("restartPolicy":"Never",)"));
+  EXPECT_EQ(node.run([&]() -> Task<> {
+    const bool failed = co_await node.eventually(
+        [&] { return json::string_at(node.pod("bomb"), {"status", "phase"}) == "Failed"; });
+    EXPECT_TRUE(failed) << json::pretty(node.pod("bomb"));
+    const auto access = node.agent->find("default", "bomb")->access("main", false);
+    EXPECT_TRUE(access);
+    if (access) EXPECT_THAT(*io::read_file(access->log_file), HasSubstr("can't fork"));
+    (void)co_await node.client.remove(kPods, {"default", "bomb"}, {});
+    const bool gone = co_await node.eventually([&] { return node.agent->all().empty(); });
+    EXPECT_TRUE(gone);
+    co_return Unit{};
+  }),
+            "");
 }
 
 TEST_F(AgentCrunTest, KilledAtRandomMomentsItDisturbsNoContainer) {

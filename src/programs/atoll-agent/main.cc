@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -120,6 +121,7 @@ class Program {
     parts.facts = node::read_node_facts(config_.get("NODE_NAME", "node"), host.node_address,
                                         config_.get("POD_CIDR"), layout_.data);
     parts.cluster_domain = config_.get("CLUSTER_DOMAIN", "cluster.local");
+    CO_TRY(parts.pod_processes, pod_processes());
     parts.trouble = [this] { return network_->trouble(); };
     agent_ = std::make_unique<node::Agent>(std::move(parts));
     co_return Unit{};
@@ -143,15 +145,27 @@ class Program {
     const std::string user = config_.get("SERVER_USER");
     if (const passwd* entry = user.empty() ? nullptr : ::getpwnam(user.c_str()))
       server_uid = entry->pw_uid;
-    handlers_ = std::make_unique<node::AgentServer>(
-        node::AgentServerParts{executor(), timer_, *runtime_, *images_, *agent_, &*cgroups_,
-                               config_.get("NODE_NAME", "node"), server_uid});
+    handlers_ = std::make_unique<node::AgentServer>(node::AgentServerParts{
+        executor(), timer_, *runtime_, *images_, *agent_, &*cgroups_,
+        config_.get("NODE_NAME", "node"), server_uid, node::Offload(&pool_)});
     server_ = net::Server::make(executor(), timer_,
                                 [this](net::Request request, net::Responder& responder) {
                                   return handlers_->handle(std::move(request), responder);
                                 },
                                 {});
     return server_->listen_unix(layout_.agent_socket(), kSocketMode);
+  }
+
+  Result<int64_t> pod_processes() const {
+    const std::string text = config_.get("POD_PIDS_LIMIT");
+    if (text.empty()) return node::default_process_limit();
+    int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size() || number < 0) {
+      return Error(Code::kInvalid, "POD_PIDS_LIMIT=" + text +
+                                       " in atoll.conf is no number of processes (0: no limit)");
+    }
+    return number;
   }
 
   io::Layout layout_;

@@ -37,6 +37,7 @@ struct PodContext {
   std::string cluster_domain = "cluster.local";
   int64_t node_milli_cpu = 0;
   int64_t node_memory_bytes = 0;
+  int64_t pod_processes = 0;  // the most that a pod may have; 0: no limit
   LogLimits log_limits;
   // Services of a namespace (and kubernetes of "default") for environment variables.
   std::function<std::vector<api::ObjectPtr>()> services;

@@ -462,6 +462,8 @@ Task<ContainerPlan> PodWorker::make_plan(ContainerSpec spec, oci::Image image,
   }
   auto files = co_await context_.offload.run([this, spec, attempt, env, layers,
                                               cwd = plan.cwd]() -> Result<PlanFiles> {
+    if (context_.cgroups)
+      TRY_OK(context_.cgroups->make_pod(spec_->uid, {.processes = context_.pod_processes}));
     // A working folder that the image has not is made, as other engines do.
     TRY(auto mounts, make_files(spec, attempt, env, folder_in(layers, cwd) ? std::string() : cwd));
     return PlanFiles{std::move(mounts), users_in(layers)};

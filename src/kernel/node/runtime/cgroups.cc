@@ -1,5 +1,6 @@
 #include "kernel/node/runtime/cgroups.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <filesystem>
 
 #include "base/io/files.h"
+#include "base/io/unique_fd.h"
 
 namespace atl::node {
 namespace {
@@ -53,11 +55,19 @@ std::vector<int> numbers(const std::string& text) {
 }
 
 // Control files cannot be replaced by rename: written in place.
-void write(const std::string& file, const std::string& value) {
-  if (FILE* f = std::fopen(file.c_str(), "we")) {
-    std::fputs(value.c_str(), f);
-    std::fclose(f);
-  }
+Result<> write(const std::string& file, const std::string& value) {
+  const io::UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!fd) return io::errno_error("open " + file, errno);
+  if (::write(fd.get(), value.data(), value.size()) != ssize_t(value.size()))
+    return io::errno_error("write " + value + " to " + file, errno);
+  return Unit{};
+}
+
+// Where the controller is absent its file is.
+Result<> set_limit(const std::string& file, const std::string& value) {
+  auto done = write(file, value);
+  if (!done && done.error().code() == Code::kNotFound) return Unit{};
+  return done;
 }
 
 // Folders only: files of a cgroup go with it. Deepest first.
@@ -133,32 +143,32 @@ std::vector<Cgroups::View> Cgroups::views(const std::string& path) const {
   return out;
 }
 
-Result<> Cgroups::make_pod(const std::string& pod_uid, int64_t memory_limit,
-                           uint64_t cpu_shares) const {
+Result<> Cgroups::make_pod(const std::string& pod_uid, PodLimits limits) const {
   const std::string pod = path(pod_uid, {});
-  if (layout_ == Layout::kUnified) {
-    TRY_OK(io::make_folders(mount_ + "/" + instance_, 0755));
-    for (const std::string& level : {mount_, mount_ + "/" + instance_}) {
-      write(level + "/cgroup.subtree_control", "+cpu +memory +pids");
-    }
-  }
+  const bool unified = layout_ == Layout::kUnified;
   for (const char* controller : {"memory", "cpu", "pids"})
     TRY_OK(io::make_folders(folder(controller, pod), 0755));
-  if (layout_ == Layout::kUnified)
-    write(mount_ + pod + "/cgroup.subtree_control", "+cpu +memory +pids");
-  const bool unified = layout_ == Layout::kUnified;
-  if (memory_limit > 0) {
-    write(folder("memory", pod) + (unified ? "/memory.max" : "/memory.limit_in_bytes"),
-          std::to_string(memory_limit));
-  }
   if (unified) {
-    // The kernel's own conversion of shares (2…262144) to weights (1…10000).
-    write(folder("cpu", pod) + "/cpu.weight",
-          std::to_string(1 + ((cpu_shares - 2) * 9'999) / 262'142));
-  } else {
-    write(folder("cpu", pod) + "/cpu.shares", std::to_string(cpu_shares));
+    // One by one: a controller that the machine has not must not cost the others. The runtime says
+    // why where none can be passed on.
+    for (const std::string& level : {mount_, mount_ + "/" + instance_, mount_ + pod}) {
+      for (const char* controller : {"+cpu", "+memory", "+pids"})
+        (void)write(level + "/cgroup.subtree_control", controller);
+    }
   }
-  return Unit{};
+  if (limits.memory_bytes > 0) {
+    TRY_OK(set_limit(folder("memory", pod) + (unified ? "/memory.max" : "/memory.limit_in_bytes"),
+                     std::to_string(limits.memory_bytes)));
+  }
+  if (limits.cpu_shares > 0 && unified) {
+    // The kernel's own conversion of shares (2…262144) to weights (1…10000).
+    TRY_OK(set_limit(folder("cpu", pod) + "/cpu.weight",
+                     std::to_string(1 + ((limits.cpu_shares - 2) * 9'999) / 262'142)));
+  } else if (limits.cpu_shares > 0) {
+    TRY_OK(set_limit(folder("cpu", pod) + "/cpu.shares", std::to_string(limits.cpu_shares)));
+  }
+  if (limits.processes <= 0) return Unit{};
+  return set_limit(folder("pids", pod) + "/pids.max", std::to_string(limits.processes));
 }
 
 Result<> Cgroups::remove_pod(const std::string& pod_uid) const {
@@ -198,7 +208,7 @@ void Cgroups::expect_attach() const {
   if (at == std::string::npos) return;
   const size_t from = at + key.size();
   const std::string own = lines.substr(from, lines.find('\n', from) - from);
-  write(folder("pids", own == "/" ? "" : own) + "/cgroup.procs", "0");
+  (void)write(folder("pids", own == "/" ? "" : own) + "/cgroup.procs", "0");
 }
 
 uint64_t Cgroups::oom_kills(const std::string& path) const {
@@ -230,6 +240,12 @@ Result<CgroupUsage> Cgroups::usage(const std::string& path) const {
 
 std::vector<int> Cgroups::processes(const std::string& path) const {
   return numbers(read(folder("pids", path) + "/cgroup.procs"));
+}
+
+int64_t default_process_limit() {
+  constexpr int64_t kMost = 4'096, kPods = 10;
+  const auto most = number_in("/proc/sys/kernel/pid_max");
+  return most ? std::min<int64_t>(kMost, int64_t(*most) / kPods) : kMost;
 }
 
 }  // namespace atl::node

@@ -35,8 +35,15 @@ class Cgroups {
   // "/<instance>/pod<uid>/<container>": cgroupsPath of the OCI spec.
   std::string path(const std::string& pod_uid, const std::string& container) const;
 
-  // The pod's own group with a limit over all its containers; 0: none.
-  Result<> make_pod(const std::string& pod_uid, int64_t memory_limit, uint64_t cpu_shares) const;
+  // Over all containers of a pod; 0: none.
+  struct PodLimits {
+    int64_t memory_bytes = 0;
+    uint64_t cpu_shares = 0;
+    int64_t processes = 0;  // threads count
+  };
+  // The pod's own group; there already: its limits are set anew. A limit whose controller the
+  // machine has not is left out; one that the kernel refuses is an error.
+  Result<> make_pod(const std::string& pod_uid, PodLimits limits) const;
   // The pod's and what is left below it; kConflict while something runs there.
   Result<> remove_pod(const std::string& pod_uid) const;
   // Everything of the instance, for --reset: ends its processes (kUnavailable where some will not
@@ -64,5 +71,8 @@ class Cgroups {
   Layout layout_ = Layout::kUnified;
   std::vector<std::string> hierarchies_;  // v1: folder names below mount_; v2: ""
 };
+
+// For a pod where nobody says otherwise: one cannot take all process ids of the machine.
+int64_t default_process_limit();
 
 }  // namespace atl::node
