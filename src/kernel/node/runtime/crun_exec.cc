@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -101,12 +102,28 @@ class CrunExec final : public ExecSession {
 
   // The command itself first: killing crun alone would leave it running.
   void kill() override {
-    auto pid = io::read_file(command_.files + ".pid", 64);
-    if (pid && std::atoi(pid->c_str()) > 1) ::kill(std::atoi(pid->c_str()), SIGKILL);
+    kill_command();
     child_->kill(SIGKILL);
   }
 
  private:
+  // The pid in the file may be another's by now: only a process of the container's own group is
+  // ended, held by a pidfd while it is looked at.
+  void kill_command() const {
+    const auto text = io::read_file(command_.files + ".pid", 64);
+    const int pid = text ? std::atoi(text->c_str()) : 0;
+    if (pid <= 1) return;
+    const io::UniqueFd process(int(::syscall(SYS_pidfd_open, pid, 0)));
+    const auto config = io::read_file(command_.bundle + "/config.json");
+    const auto groups = io::read_file("/proc/" + std::to_string(pid) + "/cgroup", 1 << 16);
+    const auto spec = config ? json::parse(*config) : Result<json::Value>(json::Value());
+    if (!process || !groups || !spec) return;
+    const std::string own(json::string_at(*spec, {"linux", "cgroupsPath"}));
+    const bool in_it = groups->find(":" + own + "\n") != std::string::npos ||
+                       groups->find(":" + own + "/") != std::string::npos;
+    if (!own.empty() && in_it) ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+  }
+
   Result<> listen() {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;

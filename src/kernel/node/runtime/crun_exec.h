@@ -13,6 +13,7 @@ struct CrunExecCommand {
   std::vector<std::string> prefix;  // put before crun
   std::string program;
   std::string state_folder;
+  std::string bundle;          // of the container
   std::string files;           // prefix of the files of this exec; removed with the session
   std::string console_socket;  // for a terminal
 };

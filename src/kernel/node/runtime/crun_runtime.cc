@@ -249,6 +249,7 @@ Task<std::unique_ptr<ExecSession>> CrunRuntime::exec(ExecRequest request) {
   command.program = options_.program;
   command.state_folder = options_.state_folder;
   const std::string tag = std::to_string(::getpid()) + "-" + std::to_string(next_exec_++);
+  command.bundle = request.bundle;
   command.files = request.bundle + "/exec-" + tag;
   command.console_socket = options_.run_folder + "/x" + tag + ".sock";
   return start_crun_exec(executor_, timer_, std::move(command), std::move(request));

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include <boost/asio/io_context.hpp>
 
 #include "base/async/run.h"
@@ -204,6 +206,40 @@ TEST_F(CrunRuntimeTest, ExecRunsInsideAndTellsItsCode) {
     co_return co_await runtime_->remove(live.id);
   });
   EXPECT_EQ(error, "");
+}
+
+// Its command has ended, and its pid is somebody else's by now.
+TEST_F(CrunRuntimeTest, AnExecThatIsEndedEndsNobodyElse) {
+  const int bystander = ::fork();
+  if (bystander == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  const std::string error = with_runtime([&]() -> Task<> {
+    CO_TRY(const LiveContainer live, co_await runtime_->create(request(plan("exec sleep 1000"))));
+    CO_TRY_OK(co_await runtime_->start(live.id));
+    ExecRequest r{
+        live.id, folder_ + "/b",
+        exec_process(oci_spec(plan("")), {"/bin/sh", "-c", "echo up; exec sleep 1000"}, false),
+        false, false};
+    CO_TRY(auto session, co_await runtime_->exec(std::move(r)));
+    pollfd up{session->stdout_fd(), POLLIN, 0};
+    EXPECT_EQ(::poll(&up, 1, 20'000), 1);
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ + "/b")) {
+      const std::string name = entry.path().filename();
+      if (!name.starts_with("exec-") || !name.ends_with(".pid")) continue;
+      EXPECT_TRUE(io::write_file_atomic(entry.path(), std::to_string(bystander), 0600));
+    }
+    session->kill();
+    co_await timer_.sleep_for(100ms);
+    EXPECT_EQ(::waitpid(bystander, nullptr, WNOHANG), 0) << "the bystander was ended";
+    session.reset();
+    CO_TRY_OK(co_await runtime_->signal(live.id, SIGKILL));
+    co_return co_await runtime_->remove(live.id);
+  });
+  EXPECT_EQ(error, "");
+  ::kill(bystander, SIGKILL);
+  ::waitpid(bystander, nullptr, 0);
 }
 
 TEST_F(CrunRuntimeTest, ExecGivesATerminalThatCanBeResized) {

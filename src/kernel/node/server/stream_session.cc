@@ -217,11 +217,13 @@ Task<> serve_attach(Executor executor, net::Request request, net::Responder& res
                     StreamQuery query, PodWorker::Access access,
                     std::function<void()> close_stdin) {
   using namespace asio::experimental::awaitable_operators;
-  CO_TRY(auto socket, co_await accept(request, responder));
-  Channels channels(std::move(socket));
+  // Copies, before anything is waited for: the container may end meanwhile, and the numbers be
+  // another's.
   const int in_fd = access.terminal ? access.terminal_fd : access.stdin_fd;
   LoopFd in(executor, query.with_stdin ? in_fd : -1);
   LoopFd terminal(executor, access.terminal_fd);
+  CO_TRY(auto socket, co_await accept(request, responder));
+  Channels channels(std::move(socket));
   Backlog backlog{query, {}, 0, {}};
   const ContainerLogPtr log = access.log;
   if (query.replay) backlog.replay(access.log_file);
