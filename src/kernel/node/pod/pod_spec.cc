@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernel/node/json_read.h"
+
 namespace atl::node {
 namespace {
 
@@ -64,9 +66,9 @@ Result<PodSpecPtr> read_pod(json::Value document) {
     pod->deleting = at;
     grace = json::int_at(d, {"metadata", "deletionGracePeriodSeconds"}, grace);
   }
-  pod->grace = std::chrono::seconds(std::max<int64_t>(grace, 0));
+  pod->grace = seconds_of(grace);
   if (json::find(d, {"spec", "activeDeadlineSeconds"})) {
-    pod->active_deadline = std::chrono::seconds(json::int_at(d, {"spec", "activeDeadlineSeconds"}));
+    pod->active_deadline = seconds_of(json::int_at(d, {"spec", "activeDeadlineSeconds"}));
   }
   return PodSpecPtr(std::move(pod));
 }

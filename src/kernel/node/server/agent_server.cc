@@ -6,6 +6,7 @@
 
 #include "base/io/files.h"
 #include "base/observe/log.h"
+#include "kernel/node/json_read.h"
 #include "kernel/node/pod/pod_status.h"
 #include "kernel/node/runtime/oci_spec.h"
 #include "kernel/node/server/port_forward.h"
@@ -135,7 +136,7 @@ Result<LogQuery> log_query(const net::Query& query, WallTime now) {
   TRY(out.tail_lines, number(query, "tailLines"));
   TRY(out.limit_bytes, number(query, "limitBytes"));
   TRY(const auto since, number(query, "sinceSeconds"));
-  if (since) out.since = now - std::chrono::seconds(*since);
+  if (since) out.since = now - std::min(seconds_of(*since), now.time_since_epoch());
   if (query.has("sinceTime")) {
     out.since = parse_rfc3339(query.get("sinceTime"));
     if (!out.since) return Error(Code::kBadRequest, "sinceTime must be a time in RFC 3339");

@@ -45,6 +45,7 @@ TEST(LogQueryParameters, AreChecked) {
   EXPECT_TRUE(of("follow=true&timestamps=1")->follow);
   EXPECT_EQ(of("tailLines=5")->tail_lines, 5);
   EXPECT_EQ(of("sinceSeconds=60")->since, now - std::chrono::seconds(60));
+  EXPECT_EQ(of("sinceSeconds=9223372036854775807")->since, WallTime{}) << "all there is";
   EXPECT_TRUE(of("sinceTime=2026-11-25T12:00:00Z")->since);
   for (const char* bad : {"tailLines=x", "tailLines=-1", "sinceTime=yesterday", "limitBytes=1x"})
     EXPECT_FALSE(of(bad)) << bad;
