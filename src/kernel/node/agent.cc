@@ -53,7 +53,7 @@ std::vector<std::unique_ptr<PodWorker>> Agent::read_pods() {
       continue;
     }
     auto worker = std::make_unique<PodWorker>(context_, *std::move(spec));
-    worker->recover();
+    if (!worker->recover()) worker->recover_without_state();
     out.push_back(std::move(worker));
   }
   return out;

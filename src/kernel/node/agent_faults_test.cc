@@ -35,6 +35,7 @@ TEST_F(AgentFaultsTest, AWorkingFolderIsMadeInsideTheContainerAlone) {
   });
 }
 
+// Pods as an API or a file may hold them that checks less than ours.
 TEST_F(AgentFaultsTest, NullsAndNonsenseInAPodHarmNoOther) {
   const auto with = [](const std::string& fields) {
     return R"([{"name":"main","image":"web:1",)" + fields + "}]";
@@ -106,6 +107,65 @@ TEST_F(AgentFaultsTest, WhatThrowsInOnePodStopsNeitherTheAgentNorAnotherPod) {
   EXPECT_THAT(events(), Contains(HasSubstr("FailedSync: Error syncing pod: pod default/b: ")));
   EXPECT_THAT(events(), Contains(HasSubstr("FailedSync: Error syncing pod: probe of d: ")));
   EXPECT_THAT(events(), Contains(HasSubstr("Failed: Error: a fault of this node: a fault in a")));
+}
+
+TEST_F(AgentFaultsTest, WhatRunsIsNeverRemovedWhateverIsOnRecord) {
+  (void)world_.client.put(kPods, pod("a"));
+  const std::string state = folder_ + "/run/" + uid("a") + "/state.json";
+  std::string first;
+  with_agent([&](Agent&) -> Task<> {
+    EVENTUALLY(condition("a", "Ready") == "True");
+    co_await world_.timer.sleep_for(2s);
+    first = *io::read_file(state);
+    runtime_.end("main", 3);
+    EVENTUALLY(json::int_at(status_of("a"), {"restartCount"}) == 1 &&
+               condition("a", "Ready") == "True");
+    co_await world_.timer.sleep_for(2s);
+    co_return Unit{};
+  });
+  const std::string running = runtime_.find("main");
+  const std::pair<const char*, std::function<void()>> cases[] = {
+      {"of the attempt before", [&] { EXPECT_TRUE(io::write_file_atomic(state, first, 0600)); }},
+      {"gone", [&] { std::filesystem::remove(state); }},
+      {"nonsense", [&] { EXPECT_TRUE(io::write_file_atomic(state, "{", 0600)); }},
+  };
+  for (const auto& [what, spoil] : cases) {
+    SCOPED_TRACE(what);
+    spoil();
+    const auto history = runtime_.history;
+    with_agent([&](Agent&) -> Task<> {
+      co_await world_.timer.sleep_for(1min);
+      EXPECT_EQ(runtime_.history, history);
+      EXPECT_EQ(runtime_.find("main"), running);
+      EXPECT_EQ(condition("a", "Ready"), "True");
+      EXPECT_EQ(json::int_at(status_of("a"), {"restartCount"}), 1);
+      EXPECT_EQ(network_.attached.size(), 1u);
+      EXPECT_TRUE(runtime_.fds.contains(uid("a"))) << "its network is held on";
+      co_return Unit{};
+    });
+  }
+}
+
+TEST_F(AgentFaultsTest, NothingIsMadeThatIsNotOnRecord) {
+  for (const char* file : {"/state.json", "/pod.json"}) {
+    SCOPED_TRACE(file);
+    const std::string name = file[1] == 's' ? "a" : "b";
+    (void)world_.client.put(kPods, pod(name));
+    const std::string path = folder_ + "/run/" + uid(name) + file;
+    const size_t before = runtime_.history.size();
+    std::filesystem::create_directories(path + ".new");  // so that nothing can be written there
+    with_agent([&](Agent&) -> Task<> {
+      EVENTUALLY(waiting(name) == "CreateContainerError");
+      EXPECT_EQ(runtime_.history.size(), before) << "the runtime was asked all the same";
+      EXPECT_TRUE(
+          std::none_of(images_.holders.begin(), images_.holders.end(),
+                       [&](const auto& held) { return held.first.starts_with(uid(name)); }));
+      std::filesystem::remove(path + ".new");
+      EVENTUALLY(condition(name, "Ready") == "True");
+      EXPECT_EQ(json::int_at(status_of(name), {"restartCount"}), 0);
+      co_return Unit{};
+    });
+  }
 }
 
 }  // namespace

@@ -137,6 +137,7 @@ Task<> PodWorker::try_start(std::string name) {
   }
   // On record before it exists, so that whoever comes after us knows whose it is.
   ContainerState& now = state_.of(name);
+  const ContainerState before = now;
   if (now.exited) {  // an attempt that never ran is no restart
     ++now.restarts;
     now.last = std::move(now.exited);
@@ -144,7 +145,11 @@ Task<> PodWorker::try_start(std::string name) {
   }
   now.attempt = attempt;
   now.id = id;
-  save();
+  if (auto kept = on_record(); !kept) {
+    now = before;
+    (void)co_await context_.images.release(id);
+    co_return kept;
+  }
   co_return co_await launch(name, *std::move(plan), layers.lower_dirs);
 }
 

@@ -56,102 +56,6 @@ PodWorker::PodWorker(PodContext& context, PodSpecPtr spec)
 
 PodWorker::~PodWorker() = default;
 
-bool PodWorker::recover() {
-  auto text = io::read_replaced(run_folder() + "/state.json");
-  if (!text) return false;
-  auto value = json::parse(*text);
-  auto state = value ? pod_state_from(*value) : std::nullopt;
-  if (!state) return false;
-  state_ = *std::move(state);
-  last_saved_ = *text;
-  // Volumes are made again from the API's objects: cheap, and they may have changed meanwhile.
-  for (auto& [name, c] : state_.containers) {
-    if (c.phase == Phase::kStarting || c.phase == Phase::kPulling)
-      c.phase = c.exited ? Phase::kExited : Phase::kNone;
-    if (c.phase == Phase::kStopping) c.phase = Phase::kRunning;
-  }
-  return true;
-}
-
-void PodWorker::recover_from_status() {
-  for (const char* list : {"initContainerStatuses", "containerStatuses"}) {
-    for (const json::Value& status : json::array_at(spec_->doc, {"status", list})) {
-      const std::string_view id = json::string_at(status, {"containerID"});
-      const std::string_view own = "atoll://";
-      const size_t bar = id.rfind('_');
-      if (!id.starts_with(own) || bar == std::string_view::npos) continue;
-      const std::string name(json::string_at(status, {"name"}));
-      ContainerState& c = state_.of(name);
-      c.id = id.substr(own.size());
-      c.attempt = std::atoi(std::string(id.substr(bar + 1)).c_str());
-      c.restarts = int(json::int_at(status, {"restartCount"}));
-      c.image = json::string_at(status, {"image"});
-      c.image_id = json::string_at(status, {"imageID"});
-      c.phase = Phase::kRunning;
-      const json::Value* ended = json::find(status, {"state", "terminated"});
-      if (!ended) continue;
-      c.phase = Phase::kExited;
-      c.exited = Termination{
-          .code = int(json::int_at(*ended, {"exitCode"})),
-          .signal = int(json::int_at(*ended, {"signal"})),
-          .reason = std::string(json::string_at(*ended, {"reason"})),
-          .message = std::string(json::string_at(*ended, {"message"})),
-          .started = parse_rfc3339(json::string_at(*ended, {"startedAt"})).value_or(WallTime{}),
-          .finished = parse_rfc3339(json::string_at(*ended, {"finishedAt"})).value_or(WallTime{}),
-          .id = c.id};
-    }
-  }
-}
-
-void PodWorker::adopt(LiveContainer live) {
-  for (const ContainerSpec& spec : spec_->containers) {
-    ContainerState& c = state_.of(spec.name);
-    if (c.attempt < 0 || id_of(spec.name, c.attempt) != live.id) continue;
-    c.id = live.id;
-    if (live.state == RunState::kCreated) {
-      // The agent died between create and start: nothing of it has run.
-      spawn("remove unstarted", [this, id = live.id]() -> Async<void> {
-        (void)co_await context_.runtime.remove(id);
-        (void)co_await context_.images.release(id);
-      });
-      if (!c.exited) c.phase = Phase::kNone;
-      return;
-    }
-    const ExitStatus exit = live.exit;
-    const bool ended = live.state == RunState::kExited;
-    const bool was_ready = c.ready;
-    const bool was_started = c.startup_passed;
-    c.phase = Phase::kRunning;
-    begin_run(spec.name, std::move(live));
-    c.ready = was_ready;
-    c.startup_passed = was_started;
-    if (ended) record_exit(spec.name, exit);
-    return;
-  }
-  // Of an older attempt: its end was recorded, only the removal is missing.
-  spawn("remove old", [this, id = live.id]() -> Async<void> {
-    (void)co_await context_.runtime.remove(id);
-    (void)co_await context_.images.release(id);
-  });
-}
-
-void PodWorker::settle_recovery() {
-  for (auto& [name, c] : state_.containers) {
-    if (c.phase != Phase::kRunning || runs_.contains(name)) continue;
-    c.phase = Phase::kExited;
-    c.exited =
-        Termination{.code = 137,
-                    .reason = "ContainerStatusUnknown",
-                    .message = "The container could not be located when the node started again",
-                    .started = c.started,
-                    .finished = context_.timer().now(),
-                    .id = c.id};
-    c.ready = false;
-    spawn("release",
-          [this, id = c.id]() -> Async<void> { (void)co_await context_.images.release(id); });
-  }
-}
-
 void PodWorker::mark_over() {
   over_ = true;
   state_.torn_down = true;
@@ -237,27 +141,33 @@ std::string PodWorker::pod_ip() const {
   return spec_->host_network ? context_.network.node_address() : state_.ip;
 }
 
-void PodWorker::save() {
+Result<> PodWorker::on_record() {
+  if (!saved_spec_) TRY_OK(save_spec());
+  return save();
+}
+
+Result<> PodWorker::save() {
   const std::string text = json::serialize(to_json(state_));
-  if (text == last_saved_) return;
+  if (text == last_saved_) return Unit{};
   auto kept = io::replace_quickly(run_folder() + "/state.json", text, 0600);
-  if (!kept)
-    log::warn("a pod's state is not kept", {{"pod", spec_->key()}, {"error", kept.error()}});
-  if (kept) last_saved_ = text;
+  if (!kept) return std::move(kept).error().during("keep the pod's state");
+  last_saved_ = text;
+  return Unit{};
 }
 
 // Each status that we write comes back as a new object, of which the file needs the newest only.
-void PodWorker::save_spec() {
-  if (saved_spec_ == spec_) return;
+Result<> PodWorker::save_spec() {
+  if (saved_spec_ == spec_) return Unit{};
   const MonoTime now = context_.timer().monotonic();
   if (saved_spec_ && same_but_for_status(saved_spec_->doc, spec_->doc)) {
     if (spec_save_ == MonoTime{}) spec_save_ = now + kStatusSaved;
-    if (now < spec_save_) return;
+    if (now < spec_save_) return Unit{};
   }
   spec_save_ = {};
   auto kept = io::replace_quickly(run_folder() + "/pod.json", json::serialize(spec_->doc), 0600);
-  if (!kept) log::warn("a pod is not kept", {{"pod", spec_->key()}, {"error", kept.error()}});
+  if (!kept) return std::move(kept).error().during("keep the pod");
   saved_spec_ = spec_;
+  return Unit{};
 }
 
 Async<void> PodWorker::loop() {
@@ -279,7 +189,8 @@ Async<void> PodWorker::loop() {
 }
 
 Async<void> PodWorker::step() {
-  save_spec();
+  auto kept = save_spec();
+  if (!kept) log::warn("a pod is not kept", {{"pod", spec_->key()}, {"error", kept.error()}});
   restart_changed();
   PodPlan plan = plan_pod(*spec_, state_, context_.timer().now());
   if (plan.fail_deadline) {
@@ -309,7 +220,8 @@ Async<void> PodWorker::step() {
   if (plan_pod(*spec_, state_, context_.timer().now()).tear_down && !cleaning()) {
     co_await tear_down();
   }
-  save();
+  kept = save();
+  if (!kept) log::warn("a pod is not kept", {{"pod", spec_->key()}, {"error", kept.error()}});
   status_changed();
   if (spec_->deleting && state_.torn_down) {
     // The last word first: controllers read from it how the pod ended.

@@ -9,6 +9,7 @@
 #include "base/async/event.h"
 #include "base/async/task_group.h"
 #include "kernel/node/pod/container_run.h"
+#include "kernel/node/pod/pod_access.h"
 #include "kernel/node/pod/pod_context.h"
 #include "kernel/node/pod/pod_plan.h"
 #include "kernel/node/probe/prober.h"
@@ -34,10 +35,12 @@ class PodWorker {
   // Of a pod that ran here before the machine went: from the API's status. Before
   // settle_recovery().
   void recover_from_status();
-  // A container of this pod that the keeper holds; before start().
+  // Without state.json: from the status too, and the network counts as made where that knows its
+  // IP.
+  void recover_without_state();
+  // A container of this pod that the keeper holds; before start(). What runs is never removed.
   void adopt(LiveContainer container);
-  // After every adopt(): what state.json calls running and the keeper does not know has ended
-  // unseen.
+  // After every adopt(): what is on record as running and the keeper does not know ended unseen.
   void settle_recovery();
 
   // The keeper holds no namespace for it any more: a new one is made.
@@ -66,18 +69,7 @@ class PodWorker {
   // Whether a container of the runtime belongs to this pod's present.
   bool knows(const std::string& id) const;
 
-  // For logs, exec and attach.
-  struct Access {
-    std::string id;
-    std::string bundle;
-    bool running = false;
-    bool terminal = false;
-    WallTime started{};
-    std::string log_file;
-    ContainerLogPtr log;  // null where the run is over
-    int stdin_fd = -1;
-    int terminal_fd = -1;
-  };
+  using Access = PodAccess;
   // kNotFound where the pod has no such container; kBadRequest in kubelet's words where it has not
   // run yet.
   Result<Access> access(const std::string& container, bool previous) const;
@@ -107,12 +99,14 @@ class PodWorker {
   void expect_attach();
   Async<void> forget();
   void fail_pod(std::string reason, std::string message);
-  void save();
-  void save_spec();
+  // Before an attempt is made: who comes after us must know whose it is.
+  Result<> on_record();
+  Result<> save();
+  Result<> save_spec();
   // Told after the status that belongs to it, which others wait for.
   void note(api::EventLevel level, std::string reason, std::string message);
   void tell_notes();
-  // A task of this pod: what it throws is told as FailedSync, and it runs again.
+  // What a task throws is told as FailedSync, and it runs again.
   void spawn(const std::string& name, std::function<Async<void>()> body);
   void tell_fault(const std::string& task, const std::string& message);
 
@@ -160,6 +154,7 @@ class PodWorker {
   std::string log_of(const std::string& container, int attempt) const;
   std::string id_of(const std::string& container, int attempt) const;
   RunPtr run_of(const std::string& container) const;
+  const ContainerSpec* spec_of_live(const LiveContainer& live) const;
 
   PodContext& context_;
   PodSpecPtr spec_;
