@@ -7,8 +7,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "kernel/apiserver/admission/kinds/cluster.h"
-#include "kernel/apiserver/admission/kinds/pod.h"
+#include "kernel/apiserver/admission/install.h"
 #include "kernel/apiserver/testing/case_file.h"
 
 namespace atl::apiserver {
@@ -26,11 +25,10 @@ std::vector<std::filesystem::path> case_files() {
   return files;
 }
 
-// Rules of kinds that the cases of pods and namespaces speak of.
-void add_pod_rules(Harness& harness) {
-  harness.hooks.add("", "pods", std::make_unique<PodHook>());
-  harness.hooks.add("", "namespaces", std::make_unique<NamespaceHook>());
-  harness.hooks.add("", "nodes", std::make_unique<NodeHook>());
+// The rules of every built-in kind; admission is left out, so that namespaces need not be made.
+void add_rules(Harness& harness) {
+  add_kind_hooks(harness.hooks, *harness.cache, harness.rng,
+                 {.cluster_ips = *AddressRange::parse("10.96.0.0/16")});
 }
 
 class ApiCases : public testing::TestWithParam<std::filesystem::path> {};
@@ -42,7 +40,7 @@ TEST_P(ApiCases, AnswersAsWritten) {
   const auto steps = parse_cases(text.str());
   ASSERT_TRUE(steps.has_value()) << steps.error().message();
   ASSERT_FALSE(steps->empty());
-  Harness harness({.before_start = add_pod_rules});
+  Harness harness({.before_start = add_rules});
   harness.run([&]() -> Task<> {
     CaseRunner runner(harness);
     const std::vector<std::string> failures = co_await runner.run(*steps);

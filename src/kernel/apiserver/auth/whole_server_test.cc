@@ -30,7 +30,7 @@ class WholeServer : public testing::Test {
   void run(std::function<Task<>()> body) {
     harness_.run([&]() -> Task<> {
       admin_ = harness_.server->client_as({.name = "admin", .groups = {"system:masters"}}, "test");
-      CO_TRY_OK(co_await ensure_system_objects(*admin_, {"10.96.0.1", "127.0.0.1", 6443}));
+      CO_TRY_OK(co_await ensure_system_objects(*admin_, {"10.96.0.1", "192.0.2.1", 6443}));
       CO_TRY(std::vector<json::Value> roles, bootstrap_roles());
       CO_TRY_OK(co_await reconcile_bootstrap_roles(*admin_, roles));
       const auto ns =

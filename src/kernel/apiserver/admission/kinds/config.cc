@@ -116,7 +116,7 @@ api::Findings ConfigMapHook::validate(const WriteContext& write) const {
   api::Findings out;
   const size_t bytes =
       check_entries(map, "data", false, out) + check_entries(map, "binaryData", true, out);
-  if (bytes > kMaxBytes) out.push_back(api::too_long("", kMaxBytes));
+  if (bytes > kMaxBytes) out.push_back(api::too_long("[]", kMaxBytes));
   for (const auto& [key, _] : json::object_at(map, {"binaryData"})) {
     if (json::find(map, {"data", key}) != nullptr) {
       out.push_back(invalid_value(at("data", std::string_view(key)), json::Value(key),
