@@ -12,10 +12,10 @@ class FileSystem;
 namespace atl::store {
 
 struct RocksOptions {
-  std::string folder;                         // made when missing
-  size_t batch_max = 512;                     // writes in one durable commit
-  size_t cache_bytes = 8 << 20;               // of blocks read from disk
-  size_t buffer_bytes = 4 << 20;              // of one memtable
+  std::string folder;             // made when missing
+  size_t batch_max = 512;         // writes in one durable commit
+  size_t cache_bytes = 2 << 20;   // of blocks read from disk; what is hot is in the watch cache
+  size_t buffer_bytes = 4 << 20;  // of one memtable
   std::shared_ptr<rocksdb::FileSystem> disk;  // null: the machine's. For tests that lose power
 };
 
