@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "api/controller/parallel.h"
+#include "kernel/controllers/int_or_percent.h"
 #include "kernel/controllers/node_fit.h"
 #include "kernel/controllers/pod_template.h"
 #include "kernel/controllers/resources.h"
@@ -47,15 +48,6 @@ json::Value make_pod(const api::Object& set, const json::Value& pod_template,
   json::set(pod, {"metadata", "labels", kHashLabel}, json::Value(hash));
   add_tolerations(pod);
   return pod;
-}
-
-// A number, or a percentage of `whole` rounded up.
-int64_t scaled(const json::Value* value, int64_t whole, int64_t otherwise) {
-  if (!value) return otherwise;
-  if (value->is_number()) return value->to_number<int64_t>();
-  if (!value->is_string()) return otherwise;
-  const std::string text(value->as_string());
-  return (whole * std::atoll(text.c_str()) + 99) / 100;
 }
 
 // What node by node becomes of the pods of one DaemonSet.
@@ -278,8 +270,8 @@ Task<DaemonSetController::Snapshot> DaemonSetController::take(api::ObjectPtr set
   const auto rolling = [&s](std::string_view field) {
     return json::find(s.document, {"spec", "updateStrategy", "rollingUpdate", field});
   };
-  s.view.max_unavailable = scaled(rolling("maxUnavailable"), desired, 1);
-  s.view.max_surge = scaled(rolling("maxSurge"), desired, 0);
+  s.view.max_unavailable = int_or_percent(rolling("maxUnavailable"), desired, Rounding::kUp, 1);
+  s.view.max_surge = int_or_percent(rolling("maxSurge"), desired, Rounding::kUp, 0);
   s.view.on_delete = json::string_at(s.document, {"spec", "updateStrategy", "type"}) == "OnDelete";
   s.view.min_ready = std::chrono::seconds(json::int_at(s.document, {"spec", "minReadySeconds"}));
   co_return s;

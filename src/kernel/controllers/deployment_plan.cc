@@ -1,9 +1,9 @@
 #include "kernel/controllers/deployment_plan.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <tuple>
+
+#include "kernel/controllers/int_or_percent.h"
 
 namespace atl::controllers {
 namespace {
@@ -194,20 +194,6 @@ DeploymentPlan plan(const DeploymentView& d, const Sets& sets) {
     return todo;
   }
   return d.strategy == Strategy::kRecreate ? plan_recreate(d, sets) : plan_rolling(d, sets);
-}
-
-int64_t int_or_percent(const json::Value* value, int64_t total, Rounding rounding,
-                       int64_t fallback) {
-  if (!value || value->is_null()) return fallback;
-  if (value->is_number()) return std::max<int64_t>(0, value->to_number<int64_t>());
-  const json::String* text = value->if_string();
-  if (!text) return fallback;
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-  if (error != std::errc() || std::string_view(end, text->data() + text->size()) != "%" ||
-      number < 0)
-    return fallback;
-  return rounding == Rounding::kUp ? (number * total + 99) / 100 : number * total / 100;
 }
 
 void resolve_bounds(const json::Value& document, DeploymentView& view) {

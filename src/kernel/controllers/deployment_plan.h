@@ -63,10 +63,6 @@ struct DeploymentPlan {
 
 DeploymentPlan plan(const DeploymentView& deployment, const Sets& sets);
 
-// "25%" or 3 of `total`.
-enum class Rounding : uint8_t { kUp, kDown };
-int64_t int_or_percent(const json::Value* value, int64_t total, Rounding rounding,
-                       int64_t fallback);
 // Fills in max_surge and max_unavailable from spec.strategy; never both 0.
 void resolve_bounds(const json::Value& document, DeploymentView& view);
 

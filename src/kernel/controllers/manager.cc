@@ -4,6 +4,7 @@
 
 #include "kernel/controllers/daemon_set.h"
 #include "kernel/controllers/deployment.h"
+#include "kernel/controllers/disruption.h"
 #include "kernel/controllers/endpoint_slice.h"
 #include "kernel/controllers/endpoints.h"
 #include "kernel/controllers/garbage_collector.h"
@@ -54,6 +55,7 @@ void Manager::add_workloads() {
   add<JobController>("job-controller", "job-controller", 5);
   add<JobOrphanController>("job-orphan-pods", "job-controller", 2);
   add<FinishedJobController>("ttl-after-finished-controller", "ttl-after-finished-controller", 1);
+  add<DisruptionController>("disruption-controller", "disruption-controller", 2);
   add<EndpointSliceController>("endpointslice-controller", "endpointslice-controller", 5);
   add<EndpointsController>("endpoint-controller", "endpoint-controller", 5);
 }

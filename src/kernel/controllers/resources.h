@@ -22,6 +22,8 @@ inline const api::Gvr kJobs{"batch", "v1", "jobs"};
 inline const api::Gvr kEndpointSlices{"discovery.k8s.io", "v1", "endpointslices"};
 inline const api::Gvr kLeases{"coordination.k8s.io", "v1", "leases"};
 inline const api::Gvr kClusterRoles{"rbac.authorization.k8s.io", "v1", "clusterroles"};
+inline const api::Gvr kPodDisruptionBudgets{"policy", "v1", "poddisruptionbudgets"};
+inline const api::Gvr kReplicationControllers{"", "v1", "replicationcontrollers"};
 inline const api::Gvr kPersistentVolumes{"", "v1", "persistentvolumes"};
 inline const api::Gvr kPersistentVolumeClaims{"", "v1", "persistentvolumeclaims"};
 
