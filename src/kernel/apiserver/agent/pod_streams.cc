@@ -10,11 +10,15 @@
 #include "api/client/status_error.h"
 #include "base/net/client.h"
 #include "kernel/apiserver/status.h"
+#include "kernel/apiserver/subresources/proxy.h"
 
 namespace atl::apiserver {
 namespace {
 
 constexpr Duration kHeadDeadline = std::chrono::seconds(30);
+// The agent may be killed at any moment, and is back within a tenth of a second.
+constexpr Duration kAgentAbsent = std::chrono::seconds(5);
+constexpr Duration kAgentPause = std::chrono::milliseconds(50);
 constexpr size_t kErrorBytesMax = 64 * 1024;
 constexpr size_t kPipeBytes = 32 * 1024;
 
@@ -155,32 +159,39 @@ class PodLogHook final : public AgentHook {
   }
 };
 
-// exec and attach.
+// exec, attach and portForward.
 class PodUpgradeHook final : public AgentHook {
  public:
   PodUpgradeHook(const AgentOptions& options, std::string root)
       : AgentHook(options), root_(std::move(root)) {}
-  std::string_view name() const override { return root_ == "exec" ? "pod.exec" : "pod.attach"; }
+  std::string_view name() const override {
+    if (root_ == "portForward") return "pod.portforward";
+    return root_ == "exec" ? "pod.exec" : "pod.attach";
+  }
 
   Task<> connect(ConnectRequest request, net::Responder& responder) override {
     const json::Value pod = request.parent->parse();
-    CO_TRY(const std::string container, choose_container(pod, request.query.get("container")));
+    CO_TRY(std::string target, target_of(pod, request));
     CO_TRY_OK(check(pod, request));
-    net::ClientRequest onward{.method = request.http.method,
-                              .target = path(root_, request, container)};
+    net::ClientRequest onward{.method = request.http.method, .target = std::move(target)};
+    const bool websocket = request.http.headers.get("upgrade") == "websocket";
     for (const auto& [name, value] : request.http.headers.items()) {
-      if (name == "connection" || name == "upgrade" || name.starts_with("sec-websocket-"))
-        onward.headers.add(name, value);
+      if (websocket && stream_header(name)) onward.headers.add(name, value);
     }
-    CO_TRY(net::Upgraded agent, co_await client_->upgrade(std::move(onward), kHeadDeadline));
+    if (!websocket) {
+      // kubectl asks once more, for SPDY, after any refusal: it gets that refusal again.
+      CO_TRY(net::ClientResponse answer, co_await client_->send(std::move(onward), kHeadDeadline));
+      CO_TRY(Error error, co_await refusal(answer.status, answer.body));
+      co_return std::move(error);
+    }
+    CO_TRY(net::Upgraded agent, co_await upgrade(std::move(onward)));
     if (!agent.stream) {
       CO_TRY(Error error, co_await refusal(agent.status, agent.body));
       co_return std::move(error);
     }
     net::Headers accepted;
     for (const auto& [name, value] : agent.headers.items()) {
-      if (name == "connection" || name == "upgrade" || name.starts_with("sec-websocket-"))
-        accepted.add(name, value);
+      if (stream_header(name)) accepted.add(name, value);
     }
     CO_TRY(const auto client, co_await responder.upgrade(std::move(accepted)));
     using namespace asio::experimental::awaitable_operators;
@@ -191,6 +202,31 @@ class PodUpgradeHook final : public AgentHook {
   }
 
  private:
+  static bool stream_header(std::string_view name) {
+    return name == "connection" || name == "upgrade" || name.starts_with("sec-websocket-");
+  }
+
+  Result<std::string> target_of(const json::Value& pod, const ConnectRequest& request) const {
+    if (root_ == "portForward") {  // the pod as a whole
+      return fmt::format("/{}/{}/{}", root_, net::percent_encode(request.key.ns),
+                         net::percent_encode(request.key.name));
+    }
+    TRY(const std::string container, choose_container(pod, request.query.get("container")));
+    return path(root_, request, container);
+  }
+
+  // Nothing of the request has reached an agent that could not be connected to: it is asked again.
+  Task<net::Upgraded> upgrade(net::ClientRequest onward) {
+    const MonoTime end = options_.timer.monotonic() + kAgentAbsent;
+    for (;;) {
+      auto agent = co_await client_->upgrade(onward, kHeadDeadline);
+      const bool absent = !agent && agent.error().code() == Code::kUnavailable;
+      if (!absent || options_.timer.monotonic() >= end) co_return agent;
+      const bool slept = co_await options_.timer.sleep_for(kAgentPause);
+      if (!slept) co_return agent;
+    }
+  }
+
   Result<> check(const json::Value& pod, const ConnectRequest& request) const {
     const std::string_view node = json::string_at(pod, {"spec", "nodeName"});
     if (node.empty()) {
@@ -200,17 +236,16 @@ class PodUpgradeHook final : public AgentHook {
     const std::string_view phase = json::string_at(pod, {"status", "phase"});
     if (phase == "Succeeded" || phase == "Failed") {
       return Error(Code::kBadRequest,
-                   fmt::format("cannot {} into a container in a completed pod; current phase is {}",
-                               root_, phase));
+                   root_ == "portForward"
+                       ? fmt::format("unable to forward port because pod is not running. Current "
+                                     "status={}",
+                                     phase)
+                       : fmt::format("cannot {} into a container in a completed pod; current phase "
+                                     "is {}",
+                                     root_, phase));
     }
     if (root_ == "exec" && request.query.get("command").empty()) {
       return Error(Code::kBadRequest, "you must specify at least 1 command for the container");
-    }
-    const bool websocket = request.http.headers.get("upgrade") == "websocket";
-    if (!websocket) {
-      return Error(
-          Code::kBadRequest,
-          "Upgrade request required: this server streams over WebSocket (kubectl 1.31 or newer)");
     }
     return Unit{};
   }
@@ -257,21 +292,6 @@ class NodeProxyHook final : public AgentHook {
   }
 };
 
-// What this server does not do says so.
-class NotOffered final : public ConnectHook {
- public:
-  explicit NotOffered(std::string what) : what_(std::move(what)) {}
-  std::string_view name() const override { return what_; }
-  Task<> connect(ConnectRequest, net::Responder&) override {
-    co_return Error(
-        Code::kMethodNotAllowed,
-        what_ + " is not offered by this server: reach the pod through a Service or an Ingress");
-  }
-
- private:
-  const std::string what_;
-};
-
 }  // namespace
 
 Result<std::string> choose_container(const json::Value& pod, std::string_view wanted) {
@@ -298,10 +318,9 @@ void add_pod_streams(HookTable& hooks, const AgentOptions& options) {
   hooks.add("", "pods", "log", std::make_unique<PodLogHook>(options));
   hooks.add("", "pods", "exec", std::make_unique<PodUpgradeHook>(options, "exec"));
   hooks.add("", "pods", "attach", std::make_unique<PodUpgradeHook>(options, "attach"));
-  hooks.add("", "pods", "portforward", std::make_unique<NotOffered>("pods/portforward"));
-  hooks.add("", "pods", "proxy", std::make_unique<NotOffered>("pods/proxy"));
-  hooks.add("", "services", "proxy", std::make_unique<NotOffered>("services/proxy"));
+  hooks.add("", "pods", "portforward", std::make_unique<PodUpgradeHook>(options, "portForward"));
   hooks.add("", "nodes", "proxy", std::make_unique<NodeProxyHook>(options));
+  add_proxies(hooks, options.executor, options.timer);
 }
 
 }  // namespace atl::apiserver

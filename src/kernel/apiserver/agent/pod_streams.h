@@ -14,12 +14,12 @@ struct AgentOptions {
   std::string socket;  // path of its Unix socket
 };
 
-// pods/log, pods/exec and pods/attach: the server checks that the pod and the container exist and
-// hands the stream to the node agent, which serves the kubelet's HTTP paths:
-// /containerLogs/<ns>/<pod>/<container>, /exec/... and /attach/... . Bytes of an upgraded
-// connection pass through unread: the agent speaks the WebSocket subprotocol. nodes/proxy
-// reaches every path of the agent (images, stats). pods/portforward and the other proxy
-// subresources answer that they are not offered.
+// pods/log, pods/exec, pods/attach and pods/portforward: the server checks that the pod and the
+// container exist and hands the stream to the node agent, which serves the kubelet's HTTP paths:
+// /containerLogs/<ns>/<pod>/<container>, /exec/..., /attach/... and /portForward/<ns>/<pod>. Bytes
+// of an upgraded connection pass through unread: the agent speaks the WebSocket subprotocol.
+// nodes/proxy reaches every path of the agent (images, stats). The other proxy subresources answer
+// that they are not offered.
 void add_pod_streams(HookTable& hooks, const AgentOptions& options);
 
 // The container that a stream is for: the one named, or the only one. kBadRequest otherwise, in the

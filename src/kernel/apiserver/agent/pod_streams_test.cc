@@ -161,8 +161,10 @@ TEST_F(PodStreamsTest, TheAgentsRefusalIsTheAnswer) {
     EXPECT_NE(log->body.find("not started yet"), std::string::npos) << log->body;
     const auto plain = co_await harness_.call("GET", "/api/v1/namespaces/d/pods/p/exec?command=ls");
     EXPECT_EQ(plain->status, 400) << "exec is a WebSocket";
+    EXPECT_NE(plain->body.find("not started yet"), std::string::npos)
+        << "kubectl shows what its second try, without WebSocket, is told: " << plain->body;
     const auto forward = co_await harness_.call("GET", "/api/v1/namespaces/d/pods/p/portforward");
-    EXPECT_EQ(forward->status, 405);
+    EXPECT_EQ(forward->status, 400) << "of the agent too";
     co_return Unit{};
   });
 }

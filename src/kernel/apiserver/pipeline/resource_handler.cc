@@ -7,6 +7,7 @@
 #include "kernel/apiserver/pipeline/event_sink.h"
 #include "kernel/apiserver/pipeline/gzip.h"
 #include "kernel/apiserver/pipeline/options.h"
+#include "kernel/apiserver/subresources/proxy.h"
 
 namespace atl::apiserver {
 namespace {
@@ -331,7 +332,12 @@ Task<> ResourceHandler::revoked(Exchange& exchange) {
 }
 
 Task<> ResourceHandler::connect(Exchange& exchange, const Call& call, ConnectHook& hook) {
-  CO_TRY(const CachedPtr parent, registry_.find(call));
+  Call of_parent = call;
+  if (call.subresource == "proxy") {
+    CO_TRY(ProxyName named, parse_proxy_name(call.key.name));
+    of_parent.key.name = std::move(named.name);
+  }
+  CO_TRY(const CachedPtr parent, registry_.find(of_parent));
   AdmissionRequest admission{.operation = Operation::kConnect,
                              .kind = call.kind,
                              .subresource = call.subresource,
