@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "api/openapi/openapi.h"
+#include "api/openapi/openapi_v2_protobuf.h"
 #include "kernel/apiserver/pipeline/negotiate.h"
 
 namespace atl::apiserver {
@@ -72,7 +73,8 @@ json::Value version_document() {
                       {"minCompatibilityMinor", "35"}};
 }
 
-Result<const Documents::Entry*> Documents::entry(const std::string& key, const Maker& make) {
+Result<const Documents::Entry*> Documents::entry(const std::string& key, const Maker& make,
+                                                 Encoder encode) {
   Entry& slot = entries_[key];
   if (!slot.bytes || slot.generation != kinds_.generation()) {
     auto document = make();
@@ -80,15 +82,16 @@ Result<const Documents::Entry*> Documents::entry(const std::string& key, const M
       entries_.erase(key);
       return std::move(document).error();
     }
-    slot.bytes = share(json::serialize(*document));
+    slot.bytes = share(encode(*document));
     slot.etag = "\"" + fingerprint(*slot.bytes) + "\"";
     slot.generation = kinds_.generation();
   }
   return &slot;
 }
 
-Task<> Documents::reply(Exchange& exchange, std::string key, std::string content_type, Maker make) {
-  CO_TRY(const Entry* found, entry(key, make));
+Task<> Documents::reply(Exchange& exchange, std::string key, std::string content_type, Maker make,
+                        Encoder encode) {
+  CO_TRY(const Entry* found, entry(key, make, encode));
   exchange.headers.set("etag", found->etag);
   exchange.headers.set("vary", "Accept");
   if (!exchange.headers.has("cache-control")) exchange.headers.set("cache-control", "public");
@@ -125,6 +128,22 @@ const std::string& Documents::openapi_hash(const api::GroupVersion& gv) {
   known.kinds = std::move(members);
   known.generation = kinds_.generation();
   return known.text;
+}
+
+// What older clients ask for, and newer ones for a kind that version 3 does not know.
+Task<> Documents::openapi_v2(Exchange& exchange) {
+  const Maker make = [this]() -> Result<json::Value> { return api::openapi_v2(kinds_); };
+  for (const MediaRange& range : parse_accept(exchange.http.headers.get("accept"))) {
+    if (range.type != api::kOpenApiV2Protobuf && range.type != api::kOpenApiV2ProtobufAsked)
+      continue;
+    co_return co_await reply(exchange, "/openapi/v2 protobuf", std::string(api::kOpenApiV2Protobuf),
+                             make, api::openapi_v2_protobuf);
+  }
+  if (takes_json(exchange.http.headers))
+    co_return co_await reply(exchange, "/openapi/v2", "application/json", make);
+  co_return Error(Code::kNotAcceptable,
+                  fmt::format("only the following media types are accepted: application/json, {}",
+                              api::kOpenApiV2Protobuf));
 }
 
 Task<> Documents::openapi_v3(Exchange& exchange, std::string path) {
@@ -180,12 +199,7 @@ Task<bool> Documents::serve(Exchange& exchange) {
     co_return true;
   }
   if (path == "/openapi/v2") {
-    if (!takes_json(exchange.http.headers)) {
-      co_return Error(Code::kNotAcceptable,
-                      "only the following media types are accepted: application/json");
-    }
-    const Maker make = [this]() -> Result<json::Value> { return api::openapi_v2(kinds_); };
-    CO_TRY_OK(co_await reply(exchange, path, "application/json", make));
+    CO_TRY_OK(co_await openapi_v2(exchange));
     co_return true;
   }
   if (path == kOpenApiV3 || path.starts_with("/openapi/v3/")) {

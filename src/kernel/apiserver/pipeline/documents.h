@@ -35,8 +35,12 @@ class Documents {
     std::string text;
   };
   using Maker = std::function<Result<json::Value>()>;
-  Result<const Entry*> entry(const std::string& key, const Maker& make);
-  Task<> reply(Exchange& exchange, std::string key, std::string content_type, Maker make);
+  using Encoder = std::string (*)(const json::Value&);
+  Result<const Entry*> entry(const std::string& key, const Maker& make, Encoder encode);
+  Task<> reply(Exchange& exchange, std::string key, std::string content_type, Maker make,
+               Encoder encode = to_json);
+  static std::string to_json(const json::Value& document) { return json::serialize(document); }
+  Task<> openapi_v2(Exchange& exchange);
   Task<> discovery_root(Exchange& exchange, bool core);
   const std::string& openapi_hash(const api::GroupVersion& gv);
   Task<> openapi_v3(Exchange& exchange, std::string path);
