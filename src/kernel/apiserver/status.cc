@@ -90,7 +90,11 @@ json::Value status_document(const Error& error, const StatusSubject& subject) {
   for (const Cause& cause : error.causes()) {
     if (cause.reason == kContinueToken) metadata["continue"] = cause.message;
   }
-  if (json::Array causes = causes_of(error); !causes.empty()) details["causes"] = std::move(causes);
+  json::Array causes = causes_of(error);
+  // kubectl shows the details of an Invalid in place of its message: without causes they would say
+  // of what, and not why.
+  if (causes.empty() && error.code() == Code::kInvalid) details.clear();
+  if (!causes.empty()) details["causes"] = std::move(causes);
   if (error.retry_after()) details["retryAfterSeconds"] = error.retry_after()->count();
   json::Object status{{"kind", "Status"},
                       {"apiVersion", "v1"},

@@ -1,5 +1,7 @@
 #include "kernel/apiserver/custom/custom_kinds.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "base/observe/log.h"
@@ -109,6 +111,16 @@ Task<> CustomKinds::accept(const api::ObjectPtr& stored) {
     install(stored->name(), std::move(kinds));
     set_condition(wished, "Established", true, "InitialNamesAccepted",
                   "the initial names have been accepted", now);
+    const std::vector<std::string> left_out = versions_left_out(wished);
+    if (!left_out.empty()) {
+      set_condition(wished, "AllVersionsServed", false, "ConversionByWebhook",
+                    fmt::format("not served: {}: conversion by webhook is not offered, use the "
+                                "stored version",
+                                fmt::join(left_out, ", ")),
+                    now);
+    } else if (condition_is(wished, "AllVersionsServed", "False")) {
+      set_condition(wished, "AllVersionsServed", true, "NoConversion", "", now);
+    }
   } else {
     set_condition(wished, "NamesAccepted", false, "NameConflict", clash, now);
     if (!condition_is(wished, "Established", "True")) {

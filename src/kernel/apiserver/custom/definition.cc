@@ -141,12 +141,24 @@ void default_definition(json::Value& definition) {
   }
 }
 
+std::vector<std::string> versions_left_out(const json::Value& definition) {
+  std::vector<std::string> out;
+  if (json::string_at(definition, {"spec", "conversion", "strategy"}) != "Webhook") return out;
+  for (const json::Value& version : json::array_at(definition, {"spec", "versions"})) {
+    if (json::bool_at(version, {"served"}) && !json::bool_at(version, {"storage"}))
+      out.push_back(text_at(version, {"name"}));
+  }
+  return out;
+}
+
 Result<std::vector<api::KindPtr>> kinds_of(const json::Value& definition) {
   std::vector<api::KindPtr> kinds;
+  const std::vector<std::string> left_out = versions_left_out(definition);
   const json::Array& versions = json::array_at(definition, {"spec", "versions"});
   for (size_t i = 0; i < versions.size(); ++i) {
     // The stored version is needed to read what is stored, even where nobody is served in it.
-    const bool served = json::bool_at(versions[i], {"served"});
+    const bool served = json::bool_at(versions[i], {"served"}) &&
+                        std::ranges::count(left_out, text_at(versions[i], {"name"})) == 0;
     if (!served && !json::bool_at(versions[i], {"storage"})) continue;
     TRY(api::KindPtr kind, kind_of(definition, versions[i], i));
     if (!served) {

@@ -23,6 +23,11 @@ void default_definition(json::Value& definition);
 // not structural. Names come from status.acceptedNames where they are there, else from the spec.
 Result<std::vector<api::KindPtr>> kinds_of(const json::Value& definition);
 
+// Versions that the definition serves and this server does not: all but the stored one where a
+// webhook is to convert between them, which is not offered. Nobody may see an object as something
+// it is not.
+std::vector<std::string> versions_left_out(const json::Value& definition);
+
 // Versions in the order of preference: v2, v1, v1beta2, v1beta1, v1alpha1, then others by name.
 bool version_before(std::string_view a, std::string_view b);
 

@@ -142,12 +142,6 @@ api::Findings DefinitionHook::validate(const WriteContext& write) const {
   check_names(object, out);
   check_versions(object, out);
   if (write.old) check_fixed(*write.old, object, out);
-  const std::string_view strategy = json::string_at(object, {"spec", "conversion", "strategy"});
-  if (strategy == "Webhook") {
-    invalid_value(
-        out, "spec.conversion.strategy", strategy,
-        "conversion by webhook is not offered here: use None and keep the versions' fields alike");
-  }
   if (json::bool_at(object, {"spec", "preserveUnknownFields"})) {
     invalid_value(out, "spec.preserveUnknownFields", "true",
                   "must be false: use x-kubernetes-preserve-unknown-fields in the schema");

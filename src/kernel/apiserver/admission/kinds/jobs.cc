@@ -87,6 +87,17 @@ api::Findings JobHook::validate(const WriteContext& write) const {
                                 json::int_at(job, {"spec", "backoffLimitPerIndex"}),
                                 "requires indexed completion mode"));
   }
+  if (json::find(job, {"spec", "successPolicy"}) != nullptr && !indexed) {
+    out.push_back(invalid_value("spec.successPolicy",
+                                json::object_at(job, {"spec", "successPolicy"}),
+                                "requires indexed completion mode"));
+  }
+  const std::string_view restart =
+      json::string_at(job, {"spec", "template", "spec", "restartPolicy"});
+  if (json::find(job, {"spec", "podFailurePolicy"}) != nullptr && restart == "OnFailure") {
+    out.push_back(invalid_value("spec.template.spec.restartPolicy", json::Value(restart),
+                                "only \"Never\" is supported when podFailurePolicy is specified"));
+  }
   if (write.old == nullptr) return out;
   check_immutable(job, write.old, "selector", out);
   check_immutable(job, write.old, "completionMode", out);

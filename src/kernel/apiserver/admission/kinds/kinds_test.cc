@@ -160,6 +160,10 @@ TEST(Jobs, GetTheirSelectorAndCounts) {
   TestWrite indexed(doc(job(R"("completionMode":"Indexed","parallelism":1,)")));
   EXPECT_EQ(run(JobHook(), indexed),
             "spec.completions: Required value: when completion mode is Indexed");
+  TestWrite policy(doc(job(R"("podFailurePolicy":{"rules":[]},)", "OnFailure")));
+  EXPECT_EQ(run(JobHook(), policy).find("spec.template.spec.restartPolicy: Invalid value"), 0U);
+  TestWrite success(doc(job(R"("successPolicy":{"rules":[]},)")));
+  EXPECT_EQ(run(JobHook(), success).find("spec.successPolicy: Invalid value"), 0U);
   json::Value other = made.object;
   json::set(other, {"spec", "template", "spec", "restartPolicy"}, "OnFailure");
   TestWrite changed(other, made.object);

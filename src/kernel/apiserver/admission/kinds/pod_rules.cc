@@ -190,6 +190,11 @@ api::Findings check_ephemeral_update(const json::Value& pod, const json::Value& 
     out.push_back(forbidden_value("spec.ephemeralContainers",
                                   "existing ephemeral containers may not be changed or removed"));
   }
+  if (now.size() > then.size()) {
+    out.push_back(forbidden_value("spec.ephemeralContainers",
+                                  "nodes of this cluster run no ephemeral containers: use `kubectl "
+                                  "debug --copy-to=NAME`, or `kubectl exec`"));
+  }
   json::erase(spec, {"ephemeralContainers"});
   json::erase(before, {"ephemeralContainers"});
   if (!json::equal(spec, before)) {

@@ -168,6 +168,17 @@ TEST(PodRules, FindWhatSpansFields) {
   }
 }
 
+TEST(PodRules, EphemeralContainersAreNotOffered) {
+  const json::Value before = *json::parse(R"({"spec":{"containers":[{"name":"a","image":"x"}]}})");
+  json::Value after = before;
+  EXPECT_EQ(texts(check_ephemeral_update(after, before)), "");
+  json::set(after, {"spec", "ephemeralContainers"},
+            json::Array{json::Object{{"name", "debugger"}, {"image", "x"}}});
+  EXPECT_NE(texts(check_ephemeral_update(after, before)).find("kubectl debug --copy-to"),
+            std::string::npos)
+      << "who would wait for a container that never starts is told at once";
+}
+
 TEST(PodRules, UpdatesChangeImagesAndLittleElse) {
   const char* before =
       R"({"nodeName":"n","activeDeadlineSeconds":10,"containers":[{"name":"a","image":"x"}],"tolerations":[{"key":"k","operator":"Exists"}]})";
