@@ -18,6 +18,7 @@
 #include "kernel/apiserver/admission/priority.h"
 #include "kernel/apiserver/admission/rbac_escalation.h"
 #include "kernel/apiserver/admission/service_account.h"
+#include "kernel/apiserver/admission/stored_only.h"
 #include "kernel/apiserver/admission/tolerations.h"
 
 namespace atl::apiserver {
@@ -37,6 +38,7 @@ ResourceQuotaAdmission& add_admission(AdmissionChain& chain, const AdmissionPart
   chain.add(std::make_unique<CertificateAdmission>(parts.authorizer));
   chain.add(std::make_unique<DefaultClass>(parts.reader, DefaultClass::ingress()));
   chain.add(std::make_unique<RbacEscalation>(parts.rbac, parts.authorizer));
+  chain.add(std::make_unique<StoredOnlyNotice>());
   // After everything that changes pods.
   chain.add(std::make_unique<PodSecurity>(parts.reader));
   auto quota = std::make_unique<ResourceQuotaAdmission>(parts.reader);
