@@ -124,24 +124,29 @@ Task<> ApiServer::run(Exchange& exchange) {
   CO_TRY(exchange.info,
          read_request_info(exchange.http.method, exchange.http.path, exchange.query));
   const bool stream = is_long_running(exchange.info);
-  std::optional<Duration> limit;
+  Duration limit = kRequestWithin;
   if (!stream) {
     CO_TRY(limit, request_deadline(exchange.query, exchange.info));
   }
   CO_TRY_OK(co_await authenticate(exchange));
   exchange.revalidate = [this, &exchange] { return revalidate(exchange); };
   if (stream) co_return co_await dispatch(exchange);
-  CO_TRY(const Fairness::Ticket place, fairness_.admit(exchange.info));
-  if (limit) co_return co_await dispatch_within(exchange, *limit);
-  co_return co_await dispatch(exchange);
+  co_return co_await dispatch_within(exchange, limit);
 }
 
 // A write that has reached the store is made, even where its client is told that time was up.
 Task<> ApiServer::dispatch_within(Exchange& exchange, Duration limit) {
   using namespace asio::experimental::awaitable_operators;
-  auto first = co_await (dispatch(exchange) || options_.timer.sleep_for(limit));
+  auto first = co_await (dispatch(exchange) || time_is_up(exchange, limit));
   if (first.index() == 0) co_return std::get<0>(std::move(first));
   co_return Error(Code::kTimeout, "Timeout: request did not complete within the allotted timeout");
+}
+
+Async<bool> ApiServer::time_is_up(const Exchange& exchange, Duration limit) {
+  if (limit <= kBodyWithin) co_return co_await options_.timer.sleep_for(limit);
+  const bool slept = co_await options_.timer.sleep_for(kBodyWithin);
+  if (!slept || exchange.body_arriving) co_return slept;
+  co_return co_await options_.timer.sleep_for(limit - kBodyWithin);
 }
 
 Task<> ApiServer::authenticate(Exchange& exchange) {
@@ -198,6 +203,8 @@ Task<> ApiServer::dispatch(Exchange& exchange) {
   auto kind = resources_.route(exchange.info);
   if (kind) {
     CO_TRY_OK(co_await authorize_upgrade(exchange, **kind));
+    if (is_mutating(exchange.info)) CO_TRY_OK(co_await receive_write(exchange));
+    CO_TRY_OK(take_place(exchange));
     co_return co_await resources_.serve(exchange, *kind);
   }
   exchange.subject = {};
@@ -210,7 +217,28 @@ Task<> ApiServer::dispatch(Exchange& exchange) {
                                     std::string("404 page not found\n"));
 }
 
+// A client that sends its write slowly keeps none of the places of writes meanwhile.
+Task<> ApiServer::receive_write(Exchange& exchange) {
+  if (is_long_running(exchange.info)) co_return Unit{};
+  CO_TRY(const Fairness::Ticket place, fairness_.admit(Fairness::Use::kBody, *exchange.user));
+  exchange.body_arriving = true;
+  CO_TRY_OK(co_await receive_body(exchange));
+  exchange.body_arriving = false;
+  co_return Unit{};
+}
+
+Result<> ApiServer::take_place(Exchange& exchange) {
+  using Use = Fairness::Use;
+  if (is_probe(exchange.info)) return Unit{};
+  Use use = is_mutating(exchange.info) ? Use::kWrite : Use::kRead;
+  if (is_long_running(exchange.info)) use = Use::kStream;
+  TRY(Fairness::Ticket place, fairness_.admit(use, *exchange.user));
+  exchange.place.emplace(std::move(place));
+  return Unit{};
+}
+
 Task<> ApiServer::serve_path(Exchange& exchange) {
+  CO_TRY_OK(take_place(exchange));
   CO_TRY(bool served, co_await documents_.serve(exchange));
   if (served) co_return Unit{};
   CO_TRY(served, co_await health_.serve(exchange));

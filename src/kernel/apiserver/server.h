@@ -66,6 +66,9 @@ class ApiServer {
   Task<> run(Exchange& exchange);
   Task<> dispatch(Exchange& exchange);
   Task<> dispatch_within(Exchange& exchange, Duration limit);
+  Async<bool> time_is_up(const Exchange& exchange, Duration limit);
+  Task<> receive_write(Exchange& exchange);
+  Result<> take_place(Exchange& exchange);
   Task<> authenticate(Exchange& exchange);
   Task<> authorize(const Exchange& exchange);
   Task<> revalidate(Exchange& exchange);

@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 namespace atl::apiserver {
 namespace {
-
-constexpr Duration kLongest = std::chrono::seconds(60);
 
 struct TimeUnit {
   std::string_view name;
@@ -40,16 +39,16 @@ std::optional<double> parse_duration(std::string_view text) {
   return negative ? -total : total;
 }
 
-std::optional<Duration> bounded(double seconds) {
-  if (!(seconds > 0) || seconds >= std::chrono::duration<double>(kLongest).count())
-    return std::nullopt;
+Duration bounded(double seconds) {
+  if (!(seconds > 0) || seconds >= std::chrono::duration<double>(kRequestWithin).count())
+    return kRequestWithin;
   return std::chrono::ceil<Duration>(std::chrono::duration<double>(seconds));
 }
 
 }  // namespace
 
-Result<std::optional<Duration>> request_deadline(const net::Query& query, const RequestInfo& info) {
-  std::optional<Duration> limit;
+Result<Duration> request_deadline(const net::Query& query, const RequestInfo& info) {
+  Duration limit = kRequestWithin;
   if (const std::string_view text = query.get("timeout"); !text.empty()) {
     const auto seconds = parse_duration(text);
     if (!seconds) {
@@ -68,8 +67,7 @@ Result<std::optional<Duration>> request_deadline(const net::Query& query, const 
   if (end.ec != std::errc() || end.ptr != text.data() + text.size()) {
     return Error(Code::kBadRequest, fmt::format("timeoutSeconds: \"{}\" is not a number", text));
   }
-  const auto listed = bounded(double(seconds));
-  return limit && listed ? std::min(limit, listed) : limit ? limit : listed;
+  return std::min(limit, bounded(double(seconds)));
 }
 
 }  // namespace atl::apiserver

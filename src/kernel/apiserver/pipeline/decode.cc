@@ -67,7 +67,23 @@ std::string_view media(const net::Headers& headers) {
   return type;
 }
 
+// A body that has arrived.
+class HeldBody final : public net::BodyReader {
+ public:
+  explicit HeldBody(std::string text) : text_(std::move(text)) {}
+  Task<std::string> read_some() override { co_return std::exchange(text_, {}); }
+
+ private:
+  std::string text_;
+};
+
 }  // namespace
+
+Task<> receive_body(Exchange& exchange) {
+  CO_TRY(std::string text, co_await read_body(exchange));
+  exchange.http.body = std::make_shared<HeldBody>(std::move(text));
+  co_return Unit{};
+}
 
 Task<std::string> read_body(Exchange& exchange) {
   auto text = co_await exchange.http.body->read_all(kBodyBytesMax);

@@ -11,6 +11,8 @@ inline constexpr size_t kBodyBytesMax = 3 * 1024 * 1024;
 
 // Reads the request's body to its end. kTooLarge past kBodyBytesMax.
 Task<std::string> read_body(Exchange& exchange);
+// Waits until the body is there as a whole; read_body() gives it without waiting from then on.
+Task<> receive_body(Exchange& exchange);
 // What a body has to be.
 struct BodyType {
   std::string kind;

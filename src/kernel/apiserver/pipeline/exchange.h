@@ -2,12 +2,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/async/task.h"
 #include "base/core/clock.h"
 #include "base/net/http.h"
+#include "kernel/apiserver/pipeline/fairness.h"
 #include "kernel/apiserver/request_info.h"
 #include "kernel/apiserver/status.h"
 #include "kernel/apiserver/user.h"
@@ -34,6 +36,8 @@ class Exchange {
   StatusSubject subject;  // what an error of this request is about
   std::string kind;       // of the resource, where it is one
   MonoTime begun;
+  std::optional<Fairness::Ticket> place;  // among the requests under way
+  bool body_arriving = false;
   // Asks again who the caller is and whether this request is still allowed: streams outlive tokens
   // and roles. An error ends the stream. Set by ApiServer.
   std::function<Task<>()> revalidate;

@@ -88,10 +88,17 @@ Async<Harness::ReplyPtr> Harness::call(std::string method, std::string target, s
 }
 
 Harness::ReplyPtr Harness::open(std::string target, net::Headers headers) {
+  return send("GET", std::move(target), std::make_shared<FakeBody>(""), std::move(headers));
+}
+
+Harness::ReplyPtr Harness::send(std::string method, std::string target,
+                                std::shared_ptr<net::BodyReader> body, net::Headers headers) {
   auto reply = std::make_shared<FakeReply>();
-  streams_->spawn("stream", [this, reply, target, headers]() -> Async<void> {
+  auto asked = request(std::move(method), std::move(target), {}, std::move(headers));
+  asked.body = std::move(body);
+  streams_->spawn("stream", [this, reply, asked]() -> Async<void> {
     FakeResponder responder(reply);
-    co_await server->handler()(request("GET", target, {}, headers), responder);
+    co_await server->handler()(asked, responder);
     reply->closed = true;
     reply->changed.notify();
   });

@@ -36,6 +36,9 @@ class Harness {
                        net::Headers headers = {});
   // A request that goes on in the background; ended by stop or by itself.
   ReplyPtr open(std::string target, net::Headers headers = {});
+  // The same for a request whose body is still to come.
+  ReplyPtr send(std::string method, std::string target, std::shared_ptr<net::BodyReader> body,
+                net::Headers headers = {});
   // The next line of a stream as a document; null at its end.
   Async<json::Value> next_line(ReplyPtr reply);
 
