@@ -38,7 +38,7 @@ class ApiServerTest : public testing::Test {
     harness_.run([&, body]() -> Task<> {
       admin_ = harness_.server->client_as({.name = "admin", .groups = {std::string(kGroupMasters)}},
                                           "test");
-      CO_TRY_OK(co_await ensure_system_objects(*admin_, {"10.96.0.1", "127.0.0.1", 6443}));
+      CO_TRY_OK(co_await ensure_system_objects(*admin_, {"10.96.0.1", "192.0.2.1", 6443}));
       CO_TRY(auto roles, bootstrap_roles());
       CO_TRY_OK(co_await reconcile_bootstrap_roles(*admin_, std::move(roles)));
       CO_TRY_OK(co_await start());

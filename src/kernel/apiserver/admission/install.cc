@@ -4,6 +4,7 @@
 #include "kernel/apiserver/admission/defaults.h"
 #include "kernel/apiserver/admission/kinds/cluster.h"
 #include "kernel/apiserver/admission/kinds/config.h"
+#include "kernel/apiserver/admission/kinds/endpoints.h"
 #include "kernel/apiserver/admission/kinds/jobs.h"
 #include "kernel/apiserver/admission/kinds/network.h"
 #include "kernel/apiserver/admission/kinds/pod.h"
@@ -50,6 +51,8 @@ ResourceQuotaAdmission& add_admission(AdmissionChain& chain, const AdmissionPart
 void add_kind_hooks(HookTable& hooks, Reader& reader, Rng& rng, const ServiceSettings& services) {
   hooks.add("", "pods", std::make_unique<PodHook>());
   hooks.add("", "services", std::make_unique<ServiceHook>(reader, rng, services));
+  hooks.add("", "endpoints", std::make_unique<EndpointsHook>());
+  hooks.add("discovery.k8s.io", "endpointslices", std::make_unique<EndpointSliceHook>());
   hooks.add("", "secrets", std::make_unique<SecretHook>());
   hooks.add("", "configmaps", std::make_unique<ConfigMapHook>());
   hooks.add("", "namespaces", std::make_unique<NamespaceHook>());
