@@ -7,6 +7,7 @@
 #include "base/core/clock.h"
 #include "base/core/result.h"
 #include "base/core/rng.h"
+#include "base/core/seconds.h"
 
 namespace atl {
 namespace {
@@ -43,6 +44,18 @@ TEST(Clock, Rfc3339RefusesNonsense) {
                           "2026-11-25T00:00:00+1:00", "x026-11-25T00:00:00Z"}) {
     EXPECT_FALSE(parse_rfc3339(bad)) << bad;
   }
+}
+
+TEST(Seconds, AgesDoNotOverflow) {
+  EXPECT_EQ(seconds_of(30), std::chrono::seconds(30));
+  EXPECT_EQ(seconds_of(-30), std::chrono::seconds(-30));
+  for (const int64_t ages : {INT64_MAX, int64_t(1) << 62, kSecondsMax + 1}) {
+    EXPECT_EQ(seconds_of(ages), std::chrono::seconds(kSecondsMax));
+    EXPECT_EQ(seconds_of(-ages), -std::chrono::seconds(kSecondsMax));
+  }
+  const WallTime today{std::chrono::seconds(1'800'000'000)};
+  EXPECT_GT(today + seconds_of(INT64_MAX), today);
+  EXPECT_LT(today - seconds_of(INT64_MAX), today);
 }
 
 TEST(Rng, NoIdComesTwiceAlsoNotInAChildProcess) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/controller/conditions.h"
+#include "base/core/seconds.h"
 #include "kernel/controllers/job_plan.h"
 #include "kernel/controllers/resources.h"
 
@@ -77,7 +78,7 @@ std::optional<WallTime> expires_at(const json::Value& job) {
     if ((type == "Complete" || type == "Failed") &&
         json::string_at(condition, {"status"}) == "True") {
       return api::time_at(condition, {"lastTransitionTime"}) +
-             std::chrono::seconds(seconds->to_number<int64_t>());
+             seconds_of(json::int_at(*seconds, {}));
     }
   }
   return std::nullopt;

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "api/controller/conditions.h"
+#include "base/core/seconds.h"
 #include "kernel/controllers/job_policy.h"
 
 namespace atl::controllers {
@@ -358,7 +359,7 @@ JobSpec::JobSpec(const json::Value& job)
       failure_policy(part_at(job, {"spec", "podFailurePolicy"})),
       success_policy(part_at(job, {"spec", "successPolicy"})) {
   if (const auto seconds = number_at(job, {"spec", "activeDeadlineSeconds"}))
-    deadline = std::chrono::seconds(*seconds);
+    deadline = seconds_of(*seconds);
 }
 
 JobStatus::JobStatus(const json::Value& job, const JobSpec& spec)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/controller/conditions.h"
+#include "base/core/seconds.h"
 #include "kernel/controllers/pod_view.h"
 #include "kernel/controllers/resources.h"
 
@@ -44,7 +45,7 @@ std::optional<WallTime> leaves_at(const json::Value& pod, const json::Array& tai
       least = least ? std::min(*least, seconds) : seconds;
     }
     if (tolerated && !least) continue;
-    const WallTime at = tolerated ? since + std::chrono::seconds(*least) : now;
+    const WallTime at = tolerated ? since + seconds_of(*least) : now;
     first = first ? std::min(*first, at) : at;
   }
   return first;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/core/seconds.h"
 #include "kernel/apiserver/registry/store_keys.h"
 
 namespace atl::apiserver {
@@ -97,7 +98,7 @@ void mark_deleting(json::Value& object, WallTime now, int64_t grace) {
   const bool first = !fields.contains("deletionTimestamp");
   const int64_t generation = json::int_at(metadata, {"generation"});
   if (first && generation > 0) fields["generation"] = generation + 1;
-  fields["deletionTimestamp"] = rfc3339(now + std::chrono::seconds(grace));
+  fields["deletionTimestamp"] = rfc3339(now + seconds_of(grace));
   fields["deletionGracePeriodSeconds"] = grace;
 }
 

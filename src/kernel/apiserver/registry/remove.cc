@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "api/validate/validate.h"
+#include "base/core/seconds.h"
 #include "kernel/apiserver/registry/attempt.h"
 #include "kernel/apiserver/registry/stored_object.h"
 #include "kernel/apiserver/status.h"
@@ -87,7 +88,7 @@ bool shorten_grace(json::Value& object, const json::Value& old, std::optional<in
   const auto until = parse_rfc3339(json::string_at(old, {"metadata", "deletionTimestamp"}));
   if (!until) return false;
   json::set(object, {"metadata", "deletionTimestamp"},
-            json::Value(rfc3339(*until - std::chrono::seconds(before - *grace))));
+            json::Value(rfc3339(*until - seconds_of(before) + seconds_of(*grace))));
   json::set(object, {"metadata", "deletionGracePeriodSeconds"}, json::Value(*grace));
   return true;
 }

@@ -123,6 +123,17 @@ void check_int_or_percent(const json::Value* value, std::string path, api::Findi
   }
 }
 
+void check_part(const json::Value* value, std::string path, api::Findings& out) {
+  check_int_or_percent(value, path, out);
+  if (value == nullptr || !value->is_string() || !is_percent(value->as_string())) return;
+  std::string_view digits = value->as_string();
+  digits.remove_suffix(1);
+  digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size()));
+  constexpr std::string_view kAll = "100";
+  if (digits.size() > kAll.size() || (digits.size() == kAll.size() && digits > kAll))
+    out.push_back(invalid_value(std::move(path), *value, "must not be greater than 100%"));
+}
+
 bool is_zero(const json::Value* value) {
   if (value == nullptr) return false;
   if (value->is_string()) return value->as_string().find_first_not_of("0%") == json::String::npos;

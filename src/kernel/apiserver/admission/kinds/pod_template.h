@@ -23,6 +23,8 @@ void check_pod_template(const json::Value& object, std::initializer_list<std::st
                         api::Findings& out);
 // A number of pods, or a share of them ("25%"). `path` for the finding.
 void check_int_or_percent(const json::Value* value, std::string path, api::Findings& out);
+// The same for what cannot be more than all of them: at most "100%".
+void check_part(const json::Value* value, std::string path, api::Findings& out);
 // True for 0 and "0%".
 bool is_zero(const json::Value* int_or_percent);
 

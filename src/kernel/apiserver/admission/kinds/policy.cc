@@ -60,8 +60,8 @@ api::Findings DisruptionBudgetHook::validate(const WriteContext& write) const {
     out.push_back(invalid_value("spec", json::object_at(*write.object, {"spec"}),
                                 "minAvailable and maxUnavailable cannot be both set"));
   }
-  check_int_or_percent(minimum, "spec.minAvailable", out);
-  check_int_or_percent(maximum, "spec.maxUnavailable", out);
+  check_part(minimum, "spec.minAvailable", out);
+  check_part(maximum, "spec.maxUnavailable", out);
   return out;
 }
 

@@ -19,7 +19,7 @@ void check_rolling(const json::Value& object, std::string_view strategy, api::Fi
   const json::Value* unavailable =
       json::find(object, {"spec", strategy, "rollingUpdate", "maxUnavailable"});
   const json::Value* surge = json::find(object, {"spec", strategy, "rollingUpdate", "maxSurge"});
-  check_int_or_percent(unavailable, under(path, "maxUnavailable"), out);
+  check_part(unavailable, under(path, "maxUnavailable"), out);
   check_int_or_percent(surge, under(path, "maxSurge"), out);
   if (is_zero(unavailable) && is_zero(surge)) {
     out.push_back(invalid_value(under(path, "maxUnavailable"), *unavailable,
