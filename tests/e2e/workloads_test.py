@@ -118,6 +118,50 @@ class Workloads(InNamespace):
         self.k("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
         self.assertEqual(self.get("pod", name)["status"]["qosClass"], "Guaranteed")
 
+    def test_a_privileged_pod_gets_what_the_host_has(self):
+        name = run_id()
+        container = {**shell(f"{BUSYBOX} mount -t tmpfs none /tmp && echo mounted"), "securityContext": {"privileged": True, "runAsUser": 0}}
+        self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"restartPolicy": "Never", "containers": [container]}})
+        wait_for("its word", lambda: "mounted" in self.k("logs", name).stdout, seconds=30)
+
+    def test_any_user_listens_on_any_port_of_its_pod(self):
+        name = run_id()
+        container = {**shell(f"{BUSYBOX} timeout 1 {BUSYBOX} nc -l -p 80; echo code $?"), "securityContext": {"runAsUser": 1234}}
+        self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"restartPolicy": "Never", "containers": [container]}})
+        wait_for("its end", lambda: re.search(r"code (124|143)", self.k("logs", name).stdout), seconds=30)
+
+    def test_a_wall_that_is_not_offered_is_refused(self):
+        name = run_id()
+        self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"hostUsers": False, "containers": [shell("sleep 600")]}})
+        wait_for("the reason", lambda: "hostUsers: false is not offered" in self.k("get", "pod", name, "-o", "yaml").stdout, seconds=30)
+        refused = self.k("debug", name, "--image=sample/web:1", "--", BUSYBOX, "true", check=False)
+        self.assertIn("--copy-to", refused.stderr)
+
+    def test_http_goes_through_the_api_to_pods_and_services(self):
+        name = run_id()
+        self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": {"containers": [
+            {"name": "main", "image": "sample/web:1", "readinessProbe": {"httpGet": {"path": "/plain", "port": 8080}, "periodSeconds": 1}}]}},
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}})
+        self.k("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+        for path in (f"pods/{name}:8080", f"services/{name}:http", f"services/{name}"):
+            wait_for(path, lambda p=path: "Hello" in self.k("get", "--raw", f"/api/v1/namespaces/{self.ns}/{p}/proxy/plain").stdout, seconds=20)
+
+    def test_a_certificate_of_a_secret_is_shown_whatever_its_key(self):
+        name = run_id()
+        host = f"{name}.localhost"
+        files = [str(self.atoll.home / f"{name}.{part}") for part in ("key", "crt")]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{host}",
+                        "-keyout", files[0], "-out", files[1]], check=True, stderr=subprocess.DEVNULL)
+        self.k("create", "secret", "tls", name, f"--key={files[0]}", f"--cert={files[1]}")
+        self.apply({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name}, "spec": {"tls": [{"hosts": [host], "secretName": name}], "rules": [
+            {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "none", "port": {"number": 80}}}}]}}]}})
+        port = self.atoll.settings["HTTPS_PORT"]
+
+        def subject():
+            return subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", host], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+        wait_for("the certificate", lambda: re.search(rf"subject=.*{name}", subject()), seconds=30)
+
     def test_what_the_api_wrote_into_a_pod_is_for_reading(self):
         name = run_id()
         self.k("create", "configmap", name, "--from-literal=a=b")

@@ -18,8 +18,8 @@ struct AgentOptions {
 // container exist and hands the stream to the node agent, which serves the kubelet's HTTP paths:
 // /containerLogs/<ns>/<pod>/<container>, /exec/..., /attach/... and /portForward/<ns>/<pod>. Bytes
 // of an upgraded connection pass through unread: the agent speaks the WebSocket subprotocol.
-// nodes/proxy reaches every path of the agent (images, stats). The other proxy subresources answer
-// that they are not offered.
+// nodes/proxy reaches every path of the agent (images, stats); for pods/proxy and services/proxy
+// see subresources/proxy.h.
 void add_pod_streams(HookTable& hooks, const AgentOptions& options);
 
 // The container that a stream is for: the one named, or the only one. kBadRequest otherwise, in the

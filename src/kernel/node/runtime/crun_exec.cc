@@ -73,13 +73,16 @@ class CrunExec final : public ExecSession {
 
   // crun connects and sends the terminal's master before the command runs.
   Task<> take_terminal(Timer& timer) {
-    for (int i = 0; i < kConsoleSteps && !child_->ended(); ++i) {
+    for (int i = 0; i < kConsoleSteps; ++i) {
+      // Asked first: a short command may be over, crun with it, before its connection is accepted.
+      const bool over = child_->ended();
       const io::UniqueFd peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
       if (peer) {
         CO_TRY_OK(receive_terminal(peer.get()));
         listener_.reset();
         co_return Unit{};
       }
+      if (over) break;
       co_await timer.sleep_for(kConsoleStep);
     }
     char reason[512] = {};

@@ -264,6 +264,26 @@ TEST_F(CrunRuntimeTest, ExecGivesATerminalThatCanBeResized) {
   EXPECT_EQ(error, "");
 }
 
+// Its terminal waits to be taken while crun is gone already.
+TEST_F(CrunRuntimeTest, ACommandThatEndsAtOnceHasATerminalToo) {
+  const std::string error = with_runtime([&]() -> Task<> {
+    CO_TRY(const LiveContainer live, co_await runtime_->create(request(plan("exec sleep 1000"))));
+    CO_TRY_OK(co_await runtime_->start(live.id));
+    for (int round = 0; round < 20; ++round) {
+      ExecRequest r{live.id, folder_ + "/b",
+                    exec_process(oci_spec(plan("")), {"/bin/sh", "-c", "echo done"}, true), true,
+                    true};
+      CO_TRY(auto session, co_await runtime_->exec(std::move(r)));
+      const int code = co_await session->wait();
+      EXPECT_EQ(code, 0);
+      EXPECT_THAT(read_all(session->stdout_fd()), HasSubstr("done"));
+    }
+    CO_TRY_OK(co_await runtime_->signal(live.id, SIGKILL));
+    co_return co_await runtime_->remove(live.id);
+  });
+  EXPECT_EQ(error, "");
+}
+
 TEST_F(CrunRuntimeTest, CgroupsCountAndGo) {
   const std::string error = with_runtime([&]() -> Task<> {
     CO_TRY(const LiveContainer live, co_await runtime_->create(request(plan("exec sleep 1000"))));

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <memory>
 
 #include "base/io/files.h"
 #include "base/observe/log.h"
@@ -252,7 +254,6 @@ Task<> AgentServer::attach(net::Request request, net::Responder& responder,
                                   std::move(found), close_stdin);
 }
 
-// Any container that runs leads into the pod's network.
 Task<> AgentServer::port_forward(net::Request request, net::Responder& responder,
                                  std::vector<std::string> path) {
   PodWorker* pod = parts_.pods.find(path[1], path[2]);
@@ -261,20 +262,31 @@ Task<> AgentServer::port_forward(net::Request request, net::Responder& responder
         Code::kNotFound,
         fmt::format("pod \"{}\" in namespace \"{}\" is not on this node", path[2], path[1]));
   }
-  std::optional<std::string> netns;
-  for (const ContainerSpec& container : pod->spec().containers) {
-    const auto found = pod->access(container.name, false);
-    if (!found || !found->running) continue;
-    netns = pod->spec().host_network ? std::string() : found->bundle + "/netns";
-  }
-  if (!netns) {
+  const std::string uid = pod->spec().host_network ? std::string() : pod->spec().uid;
+  const bool running =
+      std::ranges::any_of(pod->spec().containers, [&](const ContainerSpec& container) {
+        const auto found = pod->access(container.name, false);
+        return found && found->running;
+      });
+  if (!running) {
     co_return Error(Code::kBadRequest,
                     fmt::format("no container of pod \"{}\" is running", path[2]));
   }
-  const DialPort dial = [this, netns = *netns](uint16_t port) -> Task<io::UniqueFd> {
-    return parts_.offload.run([netns, port] { return connect_in_netns(netns, port); });
-  };
+  const DialPort dial = [this, uid](uint16_t port) { return dial_port(uid, port); };
   co_return co_await serve_port_forward(parts_.executor, std::move(request), responder, dial);
+}
+
+// The keeper holds the pod's network under its uid.
+Task<io::UniqueFd> AgentServer::dial_port(std::string uid, uint16_t port) {
+  auto netns = std::make_shared<io::UniqueFd>();
+  if (!uid.empty()) {
+    CO_TRY(auto held, co_await parts_.runtime.held());
+    for (Runtime::Held& one : held) {
+      if (one.key == uid) *netns = std::move(one.fd);
+    }
+    if (!*netns) co_return Error(Code::kUnavailable, "the pod has no network any more");
+  }
+  co_return co_await parts_.offload.run([netns, port] { return connect_in_netns(*netns, port); });
 }
 
 Task<json::Value> AgentServer::list_images() {

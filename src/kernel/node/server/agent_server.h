@@ -54,6 +54,7 @@ class AgentServer {
   Task<> port_forward(net::Request request, net::Responder& responder,
                       std::vector<std::string> path);
   Task<> images(net::Request request, net::Responder& responder, std::vector<std::string> path);
+  Task<io::UniqueFd> dial_port(std::string uid, uint16_t port);
   Task<json::Value> list_images();
   json::Value pods() const;
   json::Value stats() const;

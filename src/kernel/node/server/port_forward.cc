@@ -210,14 +210,12 @@ Task<> serve_port_forward(Executor executor, net::Request request, net::Responde
   co_return ended;
 }
 
-Result<io::UniqueFd> connect_in_netns(const std::string& netns, uint16_t port) {
+Result<io::UniqueFd> connect_in_netns(const io::UniqueFd& netns, uint16_t port) {
   io::UniqueFd socket;
   {
     std::optional<network::NetnsScope> scope;
-    if (!netns.empty()) {
-      const io::UniqueFd there(::open(netns.c_str(), O_RDONLY | O_CLOEXEC));
-      if (!there) return io::errno_error("open the pod's network", errno);
-      TRY(auto entered, network::NetnsScope::enter(there.get()));
+    if (netns) {
+      TRY(auto entered, network::NetnsScope::enter(netns.get()));
       scope.emplace(std::move(entered));
     }
     socket.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));

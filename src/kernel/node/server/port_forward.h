@@ -20,8 +20,8 @@ inline constexpr size_t kForwardsMax = 256;
 Task<> serve_port_forward(Executor executor, net::Request request, net::Responder& responder,
                           DialPort dial);
 
-// Connects to 127.0.0.1 inside the network namespace at `netns` (a path; empty: the host's). For a
-// thread that may wait. kUnavailable: nobody listens there.
-Result<io::UniqueFd> connect_in_netns(const std::string& netns, uint16_t port);
+// Connects to 127.0.0.1 inside a network namespace (nothing: the host's). For a thread that may
+// wait. kUnavailable: nobody listens there.
+Result<io::UniqueFd> connect_in_netns(const io::UniqueFd& netns, uint16_t port);
 
 }  // namespace atl::node
