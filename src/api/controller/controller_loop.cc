@@ -98,6 +98,14 @@ void ControllerLoop::note_error(const ObjectKey& key, const Error& error) {
                                              {"failures", queue_.failures(key) + 1}});
 }
 
+Result<> ControllerLoop::ready() const {
+  if (!started_ || !synced_) return Error(Code::kUnavailable, health());
+  const auto wanted = size_t(options_.workers);
+  if (tasks_.running() >= wanted) return Unit{};
+  return Error(Code::kUnavailable,
+               fmt::format("{}: {} of {} workers run", name(), tasks_.running(), wanted));
+}
+
 std::string ControllerLoop::health() const {
   if (!started_) return fmt::format("{}: not started", name());
   if (!synced_) {

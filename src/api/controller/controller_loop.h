@@ -35,6 +35,8 @@ class ControllerLoop {
   const ControllerStats& stats() const { return stats_; }
   WorkQueue& queue() { return queue_; }
   bool synced() const { return synced_; }
+  // kUnavailable, with what is missing, until its workers run, and once one of them has ended.
+  Result<> ready() const;
   // "deployment: 12 reconciles, queue 0" or what is wrong: one line for people.
   std::string health() const;
 

@@ -111,11 +111,13 @@ TEST(ControllerLoop, RetriesErrorsAndExceptionsAndComesBackWhenAsked) {
   scripted.throws = 1;
   ControllerLoop loop(scripted, world.seams(), {});
   EXPECT_THAT(loop.health(), testing::HasSubstr("not started"));
+  EXPECT_FALSE(loop.ready());
   EXPECT_EQ(world.run([&]() -> Task<> {
     loop.start();
     co_await world.timer.sleep_for(1s);
     EXPECT_EQ(scripted.calls, 0);  // nothing before the first list
     EXPECT_THAT(loop.health(), testing::HasSubstr("configmaps"));
+    EXPECT_EQ(loop.ready().error().message(), loop.health());
     maps.start();
     EXPECT_TRUE(world.client.put(
         kMaps, json::Object{{"metadata", json::Object{{"namespace", "a"}, {"name", "x"}}}}));
@@ -123,6 +125,10 @@ TEST(ControllerLoop, RetriesErrorsAndExceptionsAndComesBackWhenAsked) {
     EXPECT_THAT(scripted.seen, ElementsAre("x"));
     co_await world.timer.sleep_for(2min);
     EXPECT_THAT(scripted.seen, ElementsAre("x", "x"));
+    EXPECT_TRUE(loop.ready());
+    loop.queue().close();  // as workers end when something goes wrong
+    co_await world.timer.sleep_for(1s);
+    EXPECT_THAT(loop.ready().error().message(), testing::HasSubstr("0 of 2 workers run"));
     co_await loop.stop();
     co_await maps.stop();
     co_return Unit{};

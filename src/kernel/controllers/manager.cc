@@ -95,6 +95,16 @@ std::vector<std::string> Manager::health() const {
   return out;
 }
 
+Result<> Manager::ready() const {
+  std::string missing;
+  for (const Running& one : running_) {
+    const Result<> ready = one.loop->ready();
+    if (!ready) missing += (missing.empty() ? "" : "; ") + ready.error().message();
+  }
+  if (!missing.empty()) return Error(Code::kUnavailable, std::move(missing));
+  return Unit{};
+}
+
 const api::ControllerLoop* Manager::find(std::string_view name) const {
   for (const Running& one : running_) {
     if (one.loop->name() == name) return one.loop.get();

@@ -37,6 +37,8 @@ class Manager {
   std::vector<std::string> names() const;
   // One line for each controller.
   std::vector<std::string> health() const;
+  // kUnavailable, naming each, while one of them is not at work.
+  Result<> ready() const;
   // Null where it does not run.
   const api::ControllerLoop* find(std::string_view name) const;
   // Visits every loop, for metrics.

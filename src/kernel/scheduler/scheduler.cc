@@ -49,6 +49,12 @@ void Scheduler::start() {
   tasks_.spawn("scheduler", [this] { return run(); });
 }
 
+Result<> Scheduler::ready() const {
+  if (!synced_) return Error(Code::kUnavailable, health());
+  if (!running_) return Error(Code::kUnavailable, "scheduler: its loop has ended");
+  return Unit{};
+}
+
 Async<void> Scheduler::stop() {
   queue_.close();
   co_await tasks_.stop();
@@ -96,7 +102,19 @@ void Scheduler::on_waiting(const PodPtr& pod) {
   queue_.add(pod);
 }
 
+namespace {
+// True for as long as it lives, however its scope is left.
+struct While {
+  explicit While(bool& flag) : value(flag) { value = true; }
+  ~While() { value = false; }
+  While(const While&) = delete;
+  While& operator=(const While&) = delete;
+  bool& value;
+};
+}  // namespace
+
 Async<void> Scheduler::run() {
+  const While running(running_);
   for (api::Informer* input : {&nodes_, &pods_, &namespaces_}) {
     const bool ok = co_await input->synced();
     if (!ok) co_return;

@@ -35,6 +35,8 @@ class Scheduler {
   Async<void> stop();
   const SchedulerStats& stats() const { return stats_; }
   const PodQueue& queue() const { return queue_; }
+  // kUnavailable until it has its first lists, and once its loop has ended.
+  Result<> ready() const;
   // "scheduler: 12 scheduled, 0 waiting" or what is wrong.
   std::string health() const;
 
@@ -63,7 +65,7 @@ class Scheduler {
   Event bound_;
   SchedulerStats stats_;
   size_t binding_ = 0;
-  bool synced_ = false;
+  bool synced_ = false, running_ = false;
 };
 
 }  // namespace atl::scheduler

@@ -64,6 +64,17 @@ class SchedulerTest : public testing::Test {
   Scheduler scheduler_{world_.client, informers_, world_.seams(), events_, {}};
 };
 
+TEST_F(SchedulerTest, IsReadyFromItsFirstListsUntilItsLoopEnds) {
+  EXPECT_THAT(scheduler_.ready().error().message(), testing::HasSubstr("first lists"));
+  run([&]() -> Task<> {
+    const bool ready =
+        co_await world_.eventually([this] { return scheduler_.ready().has_value(); });
+    EXPECT_TRUE(ready);
+    co_return Unit{};
+  });
+  EXPECT_THAT(scheduler_.ready().error().message(), testing::HasSubstr("its loop has ended"));
+}
+
 TEST_F(SchedulerTest, BindsAndTellsIt) {
   put_node("n1", "2");
   put_pod("a", "1");

@@ -110,8 +110,21 @@ class Program {
                                .admission = admission_,
                                .hooks = hooks_,
                                .versions = *versions_});
+    add_health();
     CO_TRY_OK(co_await server_->start());
     co_return co_await bootstrap();
+  }
+
+  // Ready: what is written is acted upon.
+  void add_health() {
+    using Of = Health::Of;
+    const auto starting = [] { return Error(Code::kUnavailable, "not started yet"); };
+    server_->health().add("controllers", Of::kReadiness, [this, starting]() -> Result<> {
+      return controllers_ ? controllers_->ready() : starting();
+    });
+    server_->health().add("scheduler", Of::kReadiness, [this, starting]() -> Result<> {
+      return scheduler_ ? scheduler_->ready() : starting();
+    });
   }
 
   // What every instance holds: namespaces, the API's own Service, roles.
