@@ -433,6 +433,9 @@ Task<ContainerPlan> PodWorker::make_plan(ContainerSpec spec, oci::Image image,
   if (spec_->share_processes) {
     co_return Error(Code::kInvalid, "shareProcessNamespace is not offered by this node");
   }
+  // Who asks for this wall may not go without it unawares.
+  if (!json::bool_at(spec_->doc, {"spec", "hostUsers"}, true))
+    co_return Error(Code::kInvalid, "hostUsers: false is not offered by this node");
   const EnvironmentNeeds needs = needs_of(spec.doc);
   CO_TRY(const EnvironmentSources sources,
          co_await fetch(needs.config_maps, needs.secrets, DataParts::kText));
