@@ -79,6 +79,7 @@ Task<> ApiServer::start() {
 Async<void> ApiServer::stop() {
   co_await tasks_.stop();
   co_await custom_->stop();
+  if (options_.trail) options_.trail->flush();
 }
 
 net::Handler ApiServer::handler() {
@@ -116,6 +117,7 @@ Async<void> ApiServer::serve(std::unique_ptr<Exchange> owned, net::Responder& re
   }
   const MonoTime now = options_.timer.monotonic();
   audit(exchange, now);
+  if (options_.trail) options_.trail->note(exchange, options_.timer.now());
   metrics_.count(exchange, now);
 }
 
@@ -159,6 +161,7 @@ Task<> ApiServer::authenticate(Exchange& exchange) {
   if (wanted) {
     CO_TRY(UserInfo other,
            co_await impersonate(options_.authorizer, exchange.user, *std::move(wanted)));
+    exchange.impersonator = exchange.user->name;
     exchange.user = std::make_shared<const UserInfo>(std::move(other));
   }
   co_return Unit{};
@@ -262,6 +265,7 @@ Async<void> ApiServer::tick() {
     const bool slept = co_await options_.timer.sleep_for(kTick);
     if (!slept) co_return;
     options_.cache.wake_due();
+    if (options_.trail) options_.trail->flush();
   }
 }
 

@@ -14,6 +14,7 @@
 #include "kernel/apiserver/authenticator.h"
 #include "kernel/apiserver/authorizer.h"
 #include "kernel/apiserver/hooks.h"
+#include "kernel/apiserver/pipeline/audit_trail.h"
 #include "kernel/apiserver/pipeline/documents.h"
 #include "kernel/apiserver/pipeline/fairness.h"
 #include "kernel/apiserver/pipeline/health.h"
@@ -42,6 +43,7 @@ class ApiServer {
     const Versions& versions;
     Fairness::Limits limits = {};
     Duration compact_every = std::chrono::minutes(5);
+    AuditTrail* trail = nullptr;  // null: none is kept
   };
   static std::unique_ptr<ApiServer> make(Options options);
   ~ApiServer();

@@ -100,6 +100,7 @@ class Program {
     authenticator_ = make_authenticator(*tokens_);
     CO_TRY_OK(add_hooks());
     quotas_ = &add_admission(admission_, {*cache_, timer_, rng_, *authorizer_, *rbac_});
+    CO_TRY(trail_, AuditTrail::open({.file = layout_.server_data() + "/audit.log"}));
     server_ = ApiServer::make({.executor = executor(),
                                .cache = *cache_,
                                .kinds = kinds_,
@@ -109,7 +110,8 @@ class Program {
                                .authorizer = *authorizer_,
                                .admission = admission_,
                                .hooks = hooks_,
-                               .versions = *versions_});
+                               .versions = *versions_,
+                               .trail = trail_.get()});
     add_health();
     CO_TRY_OK(co_await server_->start());
     co_return co_await bootstrap();
@@ -302,6 +304,7 @@ class Program {
   std::unique_ptr<Authenticator> authenticator_;
   HookTable hooks_;
   AdmissionChain admission_;
+  std::unique_ptr<AuditTrail> trail_;
   std::unique_ptr<ApiServer> server_;
   std::unique_ptr<net::Server> listener_;
   ResourceQuotaAdmission* quotas_ = nullptr;  // in admission_

@@ -29,6 +29,7 @@ class Exchange {
   net::Query query;
   RequestInfo info;
   UserPtr user;
+  std::string impersonator;  // who really asks, where that is another one
   std::string audit_id;
   // Warning headers of the answer; operations add to them.
   std::shared_ptr<std::vector<std::string>> warnings = std::make_shared<std::vector<std::string>>();

@@ -46,7 +46,8 @@ Task<> Harness::start() {
                             .admission = admission,
                             .hooks = hooks,
                             .versions = versions,
-                            .limits = setup_.limits});
+                            .limits = setup_.limits,
+                            .trail = setup_.trail});
   streams_ = std::make_unique<TaskGroup>(loop.get_executor());
   co_return co_await server->start();
 }

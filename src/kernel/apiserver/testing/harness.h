@@ -22,6 +22,7 @@ class Harness {
     Authorizer* authorizer = nullptr;
     std::function<void(Harness&)> before_start;  // adds hooks and admission steps
     Fairness::Limits limits = {};
+    AuditTrail* trail = nullptr;
   };
   Harness();
   explicit Harness(Setup setup);
