@@ -23,7 +23,7 @@ struct ContainerRun {
   json::Value container;
   std::string pod_ip;
   int pumps = 0;
-  Event changed;  // exited, or a pump ended
+  Event changed;           // exited, or a pump ended
   bool unstarted = false;  // created; the command has not begun
   bool exited = false;
   bool cleaned = false;                // runtime, image and files have let go of it

@@ -146,9 +146,9 @@ bool initialized(const PodSpec& pod, const PodState& state) {
 PodPhase phase_of(const PodSpec& pod, const PodState& state) {
   // While something still runs, the pod has not failed yet: who counts pods may replace it then.
   if (!state.failure_reason.empty()) {
-    const bool alive = std::any_of(
-        pod.containers.begin(), pod.containers.end(),
-        [&](const ContainerSpec& spec) { return state.at(spec.name).alive(); });
+    const bool alive =
+        std::any_of(pod.containers.begin(), pod.containers.end(),
+                    [&](const ContainerSpec& spec) { return state.at(spec.name).alive(); });
     return alive ? PodPhase::kRunning : PodPhase::kFailed;
   }
   if (init_failed_for_good(pod, state)) return PodPhase::kFailed;
