@@ -201,7 +201,7 @@ Result<> LayerStore::check_alone(const std::string& diff_id) {
 }
 
 Result<std::string> LayerStore::mount(const std::string& diff_id) {
-  const std::string point = mount_point(diff_id);
+  std::string point = mount_point(diff_id);
   TRY_OK(check_alone(diff_id));
   if (is_mounted(point)) return point;
   TRY_OK(io::make_folders(point, 0700));

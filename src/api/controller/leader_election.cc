@@ -44,7 +44,7 @@ Task<ObjectPtr> LeaderElection::write(ObjectPtr old, std::string holder) {
     json::set(document, {"spec", "acquireTime"}, json::Value(now));
     json::set(document, {"spec", "leaseTransitions"}, json::Value(old ? seen_.transitions + 1 : 0));
   }
-  json::set(document, {"spec", "holderIdentity"}, json::Value(std::move(holder)));
+  json::set(document, {"spec", "holderIdentity"}, json::Value(holder));
   json::set(document, {"spec", "renewTime"}, json::Value(now));
   json::set(document, {"spec", "leaseDurationSeconds"},
             json::Value(std::chrono::duration_cast<std::chrono::seconds>(options_.lasts).count()));

@@ -113,56 +113,65 @@ Result<SharedBytes> Views::document(const json::Value& document, const api::Sche
 
 Views::List Views::list(ListPage page, api::KindPtr kind, View view) const {
   List list;
-  list.views = this;
-  list.kind = std::move(kind);
-  list.view = std::move(view);
-  list.page = std::move(page);
+  list.views_ = this;
+  list.kind_ = std::move(kind);
+  list.view_ = std::move(view);
+  list.page_ = std::move(page);
   return list;
 }
 
 size_t Views::List::bytes_estimate() const {
   size_t sum = 256;
-  for (const CachedPtr& item : page.items) sum += item->object->text().size() + 1;
+  for (const CachedPtr& item : page_.items) sum += item->object->text().size() + 1;
   return sum;
 }
 
+// Looks at no more items than the piece will hold: a list may have many pieces.
+size_t Views::List::next_piece_bytes() const {
+  constexpr size_t kMost = kPieceBytes + 16 * 1024;
+  size_t sum = 256;
+  for (size_t i = at_; i < page_.items.size() && sum < kMost; ++i)
+    sum += page_.items[i]->object->text().size() + 1;
+  return std::min(sum, kMost);
+}
+
 Result<SharedBytes> Views::List::more() {
-  if (ended) return SharedBytes();
-  if (view.shape == Shape::kTable) {
-    ended = true;
+  if (ended_) return SharedBytes();
+  if (view_.shape == Shape::kTable) {
+    ended_ = true;
     std::vector<api::ObjectPtr> objects;
-    objects.reserve(page.items.size());
-    for (const CachedPtr& item : page.items) {
-      TRY(api::ObjectPtr own, views->in_version(item->object, kind));
+    objects.reserve(page_.items.size());
+    for (const CachedPtr& item : page_.items) {
+      TRY(api::ObjectPtr own, views_->in_version(item->object, kind_));
       objects.push_back(std::move(own));
     }
     return share(
-        views->table_text(*kind, objects, page.revision, page.next, view, Columns::kDefine));
+        views_->table_text(*kind_, objects, page_.revision, page_.next, view_, Columns::kDefine));
   }
-  const bool partial = view.shape == Shape::kPartial;
+  const bool partial = view_.shape == Shape::kPartial;
   std::string piece;
-  piece.reserve(std::min(kPieceBytes + 16'384, bytes_estimate()));
-  if (!begun) {
-    begun = true;
-    piece = fmt::format("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":{},\"items\":[",
-                        partial ? "PartialObjectMetadataList" : kind->list_kind,
-                        partial ? "meta.k8s.io/v1" : kind->gvk.group_version().text(),
-                        json::serialize(list_meta(page)));
+  piece.reserve(next_piece_bytes());
+  if (!begun_) {
+    begun_ = true;
+    piece += fmt::format("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":{},\"items\":[",
+                         partial ? "PartialObjectMetadataList" : kind_->list_kind,
+                         partial ? "meta.k8s.io/v1" : kind_->gvk.group_version().text(),
+                         json::serialize(list_meta(page_)));
   }
-  for (; at < page.items.size() && piece.size() < kPieceBytes; ++at) {
-    if (at > 0) piece += ',';
-    const api::ObjectPtr& object = page.items[at]->object;
-    if (!partial && object->header().gvk == kind->gvk) {
+  for (; at_ < page_.items.size() && piece.size() < kPieceBytes; ++at_) {
+    if (at_ > 0) piece += ',';
+    const api::ObjectPtr& object = page_.items[at_]->object;
+    if (!partial && object->header().gvk == kind_->gvk) {
       piece += object->text();
     } else {
-      TRY(const std::string item, views->text(object, kind, view, Columns::kOmit));
+      TRY(const std::string item, views_->text(object, kind_, view_, Columns::kOmit));
       piece += item;
     }
   }
-  if (at == page.items.size()) {
-    ended = true;
+  if (at_ == page_.items.size()) {
+    ended_ = true;
     piece += "]}";
-    if (view.encoding == Encoding::kJson) piece += '\n';
+    if (view_.encoding == Encoding::kJson) piece += '\n';
   }
   return share(std::move(piece));
 }

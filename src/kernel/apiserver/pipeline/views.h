@@ -36,12 +36,14 @@ class Views {
 
    private:
     friend class Views;
-    const Views* views;
-    api::KindPtr kind;
-    View view;
-    ListPage page;
-    size_t at = 0;
-    bool begun = false, ended = false;
+    size_t next_piece_bytes() const;
+
+    const Views* views_;
+    api::KindPtr kind_;
+    View view_;
+    ListPage page_;
+    size_t at_ = 0;
+    bool begun_ = false, ended_ = false;
   };
   List list(ListPage page, api::KindPtr kind, View view) const;
 
