@@ -142,6 +142,18 @@ TEST_F(AgentTest, SaysWhyACommandCannotBeStarted) {
   });
 }
 
+TEST_F(AgentTest, AProbeThatTheNodeCannotMakeIsAConfigErrorAndNoRestartForEver) {
+  (void)world_.client.put(kPods, pod("a", R"([{"name":"main","image":"web:1",
+    "livenessProbe":{"grpc":{"port":9090}}}])"));
+  with_agent([&](Agent&) -> Task<> {
+    EVENTUALLY(waiting("a") == "CreateContainerConfigError");
+    EXPECT_THAT(std::string(json::string_at(status_of("a"), {"state", "waiting", "message"})),
+                HasSubstr("livenessProbe: gRPC probes are not offered by this node"));
+    co_return Unit{};
+  });
+  EXPECT_TRUE(runtime_.containers.empty());
+}
+
 TEST_F(AgentTest, AMissingConfigMapIsAConfigErrorUntilItComes) {
   (void)world_.client.put(
       kPods, pod("a", R"([{"name":"main","image":"web:1","env":[{"name":"X","valueFrom":)"

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace atl::apiserver {
 namespace {
 
@@ -69,12 +71,29 @@ bool has_field(const json::Value& object, const Notice& notice) {
   return !value->is_array() || !value->get_array().empty();
 }
 
+constexpr std::string_view kRules = "x-kubernetes-validations";
+
+bool has_rules(const json::Value& schema) {
+  if (schema.is_array()) return std::ranges::any_of(schema.get_array(), has_rules);
+  if (!schema.is_object()) return false;
+  return std::ranges::any_of(schema.get_object(), [](const auto& field) {
+    return field.key() == kRules || has_rules(field.value());
+  });
+}
+
 }  // namespace
 
 Task<> StoredOnlyNotice::mutate(AdmissionRequest& request) {
   if (request.operation != Operation::kCreate || !request.subresource.empty() || !request.object)
     co_return Unit{};
   const api::Gvr& gvr = request.kind->gvr;
+  if (gvr.resource == "customresourcedefinitions" && gvr.group == "apiextensions.k8s.io" &&
+      has_rules(*request.object)) {
+    request.warnings.push_back(fmt::format(
+        "rules in {} are stored, but not evaluated by this server yet: objects that break them are "
+        "accepted",
+        kRules));
+  }
   for (const Notice& notice : kNotices) {
     if (notice.resource != gvr.resource || notice.group != gvr.group) continue;
     if (!has_field(*request.object, notice)) continue;

@@ -33,6 +33,13 @@ TEST(StoredOnlyNotice, Rows) {
        R"({"kind":"APIService","spec":{}})", ""},
       {"no claims", "statefulsets.apps",
        R"({"kind":"StatefulSet","spec":{"volumeClaimTemplates":[]}})", ""},
+      {"rules of a custom kind", "customresourcedefinitions.apiextensions.k8s.io",
+       R"({"kind":"CustomResourceDefinition","spec":{"versions":[{"schema":{"openAPIV3Schema":{
+         "properties":{"spec":{"x-kubernetes-validations":[{"rule":"self.n < 9"}]}}}}}]}})",
+       "rules in x-kubernetes-validations are stored, but not evaluated by this server yet: "
+       "objects that break them are accepted"},
+      {"a custom kind without rules", "customresourcedefinitions.apiextensions.k8s.io",
+       R"({"kind":"CustomResourceDefinition","spec":{"versions":[{"schema":{}}]}})", ""},
       {"claims of pods", "statefulsets.apps",
        R"({"kind":"StatefulSet","spec":{"volumeClaimTemplates":[{}]}})",
        "StatefulSet spec.volumeClaimTemplates is stored, but not acted upon by this server yet: no "

@@ -436,6 +436,14 @@ Task<ContainerPlan> PodWorker::make_plan(ContainerSpec spec, oci::Image image,
   // Who asks for this wall may not go without it unawares.
   if (!json::bool_at(spec_->doc, {"spec", "hostUsers"}, true))
     co_return Error(Code::kInvalid, "hostUsers: false is not offered by this node");
+  // A probe that can never pass would end a healthy container for ever.
+  for (const std::string_view probe : {"livenessProbe", "readinessProbe", "startupProbe"}) {
+    if (json::find(spec.doc, {probe, "grpc"}))
+      co_return Error(Code::kInvalid,
+                      fmt::format("{}: gRPC probes are not offered by this node; use httpGet, "
+                                  "tcpSocket or exec",
+                                  probe));
+  }
   const EnvironmentNeeds needs = needs_of(spec.doc);
   CO_TRY(const EnvironmentSources sources,
          co_await fetch(needs.config_maps, needs.secrets, DataParts::kText));
