@@ -135,12 +135,15 @@ std::string nat_chains(const Options& options) {
   return out;
 }
 
+// Told at once: TCP by a reset, because ICMP errors are rationed by the kernel.
+std::string refused(std::string_view what) {
+  return fmt::format("    {0} meta l4proto tcp reject with tcp reset\n    {0} reject\n", what);
+}
+
 std::string filter_chains(const Options& options) {
   const uint32_t group = options.link_group();
   const std::string outside = outside_addresses(options);
-  const std::string refuse = fmt::format(
-      "    ip daddr {0} meta l4proto tcp reject with tcp reset\n    ip daddr {0} reject\n",
-      options.services.text());
+  const std::string refuse = refused("ip daddr " + options.services.text());
   std::string out = fmt::format(
       "  chain spoofed {{\n    type filter hook prerouting priority raw;\n"
       "    iifgroup {0} meta nfproto != ipv4 drop\n"
@@ -155,7 +158,7 @@ std::string filter_chains(const Options& options) {
       options.link_ip.text(), group);
   out += "  chain through {\n    type filter hook forward priority filter;\n";
   if (!options.metadata_from_pods)
-    out += fmt::format("    iifgroup {} ip daddr 169.254.0.0/16 reject\n", group);
+    out += refused(fmt::format("iifgroup {} ip daddr 169.254.0.0/16", group));
   if (!outside.empty()) out += fmt::format("    ct original ip daddr {} accept\n", outside);
   out += fmt::format(
       "    oifgroup {} iifgroup != {} ct state != {{ established, related }} drop\n"
