@@ -16,6 +16,13 @@ from pathlib import Path
 from lib.instance import ROOT, run, wait_for
 
 BOOT = Path(__file__).with_name("machine_boot.sh")
+# Where controllers are mounted one by one systemd leaves empty folders of pairs, which no real machine has.
+MACHINE_CGROUPS = """[Unit]
+Before=atoll.service
+[Service]
+Type=oneshot
+ExecStart=sh -c 'mount -o remount,rw /sys/fs/cgroup; rmdir /sys/fs/cgroup/*,*; mount -o remount,ro /sys/fs/cgroup; true'
+"""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -81,8 +88,6 @@ class Machine:
 
     def _wait_for_systemd(self):
         wait_for("a started systemd", lambda: self.run("systemctl", "is-system-running", check=False).stdout.strip() in ("running", "degraded"), seconds=60)
-        # Where controllers are mounted one by one it leaves empty folders of pairs, which no real machine has.
-        self.shell("mount -o remount,rw /sys/fs/cgroup; rmdir /sys/fs/cgroup/*,*; mount -o remount,ro /sys/fs/cgroup", check=False)
 
     def _first_process(self):
         if self.boots.poll() is not None:
@@ -117,6 +122,9 @@ class Machine:
                      "console-getty.service", "getty.target", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
                      "dev-hugepages.mount", "dev-mqueue.mount", "proc-sys-fs-binfmt_misc.automount"):
             self.run("ln", "-sf", "/dev/null", f"/etc/systemd/system/{unit}")
+        self.run("tee", "/etc/systemd/system/machine-cgroups.service", input=MACHINE_CGROUPS, stdin=None)
+        self.run("mkdir", "-p", "/etc/systemd/system/multi-user.target.wants")
+        self.run("ln", "-sf", "../machine-cgroups.service", "/etc/systemd/system/multi-user.target.wants/")
 
     def shutdown(self):
         if self.boots is None:
