@@ -320,7 +320,7 @@ class FlippedBit : public Crash {
   Result<std::map<std::string, std::string>> expected_ = Error(Code::kInternal, "not read yet");
 };
 
-TEST_F(FlippedBit, IsToldOrHarmlessButNeverServed) {
+TEST_F(FlippedBit, NothingWrongIsServedAndTablesMissNoObject) {
   make(64 << 10);
   SeededRng rng(6);
   int told = 0;
@@ -344,16 +344,21 @@ TEST_F(FlippedBit, IsToldOrHarmlessButNeverServed) {
       ++told;
       continue;
     }
-    // The end of the log reads like a write that was never finished; all before it must be there.
+    // The end of the log reads like a write that was never finished, and so does the end of the
+    // manifest, which leads to an older state: docs/adr/0009. Nothing wrong is ever read, and of
+    // a table no object is missing; its history may end early without a word, which is open.
     const bool log = file.extension() == ".log";
+    if (file.filename().string().starts_with("MANIFEST")) continue;
     for (const auto& [key, value] : *expected_) {
-      if (log && !found->contains(key)) continue;
+      const bool may_miss = log || key.starts_with("revision ");
+      if (may_miss && !found->contains(key)) continue;
+      ASSERT_TRUE(found->contains(key)) << file << " at " << at << ": " << key;
       const bool last = log && found->at(key) != value;
       ASSERT_TRUE(last || found->at(key) == value) << file << " at " << at << ": " << key;
     }
-    // Of each write a key and a revision.
-    const size_t lost = log ? size_t(2) * kWriters : 0;
-    ASSERT_GE(found->size() + lost, expected_->size()) << file << " at " << at;
+    // Of each write of the last commit a key and a revision.
+    if (log)
+      ASSERT_GE(found->size() + size_t(2) * kWriters, expected_->size()) << file << " " << at;
   }
   EXPECT_GT(told, 0);
 }

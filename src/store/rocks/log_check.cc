@@ -58,6 +58,30 @@ std::optional<Part> fragment(std::string_view bytes, size_t at) {
   return Part{Fragment(type), covered.substr(1)};
 }
 
+size_t block_end(std::string_view bytes, size_t at) {
+  return std::min((at / kBlockBytes + 1) * kBlockBytes, bytes.size());
+}
+
+// Where to look on from bytes that are no fragment: byte by byte to the last of the block that is
+// not zero, which is looked for once a block.
+class Gap {
+ public:
+  size_t next_place(std::string_view bytes, size_t at) {
+    const size_t end = block_end(bytes, at);
+    if (end != block_end_) {
+      const size_t begin = at / kBlockBytes * kBlockBytes;
+      const size_t last = bytes.substr(begin, end - begin).find_last_not_of('\0');
+      block_end_ = end;
+      written_end_ = last == std::string_view::npos ? begin : begin + last + 1;
+    }
+    return at + 1 < written_end_ ? at + 1 : end;
+  }
+
+ private:
+  size_t block_end_ = 0;
+  size_t written_end_ = 0;
+};
+
 // The logs of a folder, oldest first.
 Result<std::vector<std::filesystem::path>> logs_of(const std::string& folder) {
   std::vector<std::pair<uint64_t, std::filesystem::path>> found;
@@ -89,16 +113,17 @@ uint32_t crc32c(uint32_t crc, std::string_view bytes) {
 Log read_log(std::string_view bytes) {
   Log log;
   std::optional<LogRecord> open;  // its last fragment has not come yet
+  Gap gap;
   for (size_t at = 0; at < bytes.size();) {
     const auto part = fragment(bytes, at);
     if (!part) {
-      // Padding at a block's end, zeros, or damage: the next block is the next place to look.
+      // Padding at a block's end, zeros, or damage, behind which a record may begin at any byte.
       const bool padding = kBlockBytes - at % kBlockBytes < kFragmentHeaderBytes;
       if (!padding) {
         open.reset();
         log.ends_in_gap = true;
       }
-      at = (at / kBlockBytes + 1) * kBlockBytes;
+      at = padding ? block_end(bytes, at) : gap.next_place(bytes, at);
       continue;
     }
     at += kFragmentHeaderBytes + part->payload.size();
