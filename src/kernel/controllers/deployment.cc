@@ -10,6 +10,7 @@
 #include "kernel/controllers/pod_template.h"
 #include "kernel/controllers/pod_view.h"
 #include "kernel/controllers/resources.h"
+#include "kernel/controllers/status_write.h"
 
 namespace atl::controllers {
 namespace {
@@ -354,15 +355,8 @@ Task<api::Outcome> DeploymentController::finish(std::shared_ptr<Snapshot> s, Jud
     }
   }
   DeploymentStatus wanted = status_of(s->view, s->sets, judge, deps_.now());
-  const json::Value* old = json::find(document, {"status"});
-  if (!old || !json::equal(*old, wanted.document)) {
-    document.as_object()["status"] = std::move(wanted.document);
-    api::WriteOptions options;
-    options.subresource = "status";
-    const Result<api::ObjectPtr> written =
-        co_await deps_.client.update(kDeployments, s->object->key(), std::move(document), options);
-    if (!written && written.error().code() != Code::kNotFound) co_return written.error();
-  }
+  CO_TRY_OK(co_await write_changed_status(deps_, kDeployments, s->object->key(),
+                                          std::move(document), std::move(wanted.document)));
   co_return api::Outcome::again_after(wanted.again);
 }
 

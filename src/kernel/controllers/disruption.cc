@@ -8,6 +8,7 @@
 #include "api/select/select.h"
 #include "kernel/controllers/int_or_percent.h"
 #include "kernel/controllers/resources.h"
+#include "kernel/controllers/status_write.h"
 
 namespace atl::controllers {
 namespace {
@@ -193,14 +194,8 @@ Task<api::Outcome> DisruptionController::reconcile(api::ObjectKey key) {
   for (const api::ObjectPtr& pod : pods) view.pods.push_back(view_pod(*pod));
   BudgetPlan todo = plan(view, deps_.now());
   const api::Outcome outcome = api::Outcome::again_after(todo.again);
-  const json::Value* old = json::find(document, {"status"});
-  if (old && json::equal(*old, json::Value(todo.status))) co_return outcome;
-  document.as_object()["status"] = std::move(todo.status);
-  api::WriteOptions options;
-  options.subresource = "status";
-  const auto written =
-      co_await deps_.client.update(kPodDisruptionBudgets, key, std::move(document), options);
-  if (!written && written.error().code() != Code::kNotFound) co_return written.error();
+  CO_TRY_OK(co_await write_changed_status(deps_, kPodDisruptionBudgets, key, std::move(document),
+                                          std::move(todo.status)));
   co_return outcome;
 }
 

@@ -10,6 +10,7 @@
 #include "kernel/controllers/pod_template.h"
 #include "kernel/controllers/pod_writes.h"
 #include "kernel/controllers/resources.h"
+#include "kernel/controllers/status_write.h"
 
 namespace atl::controllers {
 namespace {
@@ -358,16 +359,8 @@ Task<> StatefulSetController::write_status(std::shared_ptr<Snapshot> s) {
   put("readyReplicas", ready);
   put("currentReplicas", current);
   put("updatedReplicas", updated);
-  const json::Value* old = json::find(s->document, {"status"});
-  if (old && json::equal(*old, status)) co_return Unit{};
-  json::Value document = s->document;
-  document.as_object()["status"] = std::move(status);
-  api::WriteOptions options;
-  options.subresource = "status";
-  const Result<api::ObjectPtr> written =
-      co_await deps_.client.update(kStatefulSets, s->object->key(), std::move(document), options);
-  if (!written && written.error().code() != Code::kNotFound) co_return written.error();
-  co_return Unit{};
+  co_return co_await write_changed_status(deps_, kStatefulSets, s->object->key(), s->document,
+                                          std::move(status));
 }
 
 }  // namespace atl::controllers
