@@ -132,9 +132,22 @@ class PortsAndRanges(OnAMachine):
                      r"port 6444 is taken by python3 \(process \d+\); stop that, or set another API_PORT in /srv/a/etc/atoll.conf and run ./up --home /srv/a again")
         self.shell("sed -i s/API_PORT=.*/API_PORT=6450/ /srv/a/etc/atoll.conf")
         self.assertIn("api: https://127.0.0.1:6450", self.up("--home", "/srv/a").stdout)
-        self.shell("sed -i s/API_PORT=.*/API_PORT=https/ /srv/a/etc/atoll.conf")
-        self.up("--home", "/srv/a", "--stop")
-        self.refused(self.up("--home", "/srv/a", check=False), r'atoll.conf: API_PORT is "https", not a port')
+
+    def test_a_setting_of_a_wrong_form_is_told_at_once_and_nothing_stops(self):
+        self.up("--home", "/srv/a")
+        running = self.up("--home", "/srv/a", "--status").stdout
+        self.shell("cp /srv/a/etc/atoll.conf /srv/conf")
+        for change, sentence in [
+            ("s/API_PORT=.*/API_PORT=https/", r'atoll.conf, line 3: API_PORT is "https", not a port; write a number from 1 to 65535; mend it and run ./up --home /srv/a again'),
+            ("$ a LOG_LEVEL=loud", r'line 15: LOG_LEVEL is "loud", not one of its words'),
+            ("$ a GATEWAY_ADRESSES=127.0.0.2", r"line 15: there is no setting GATEWAY_ADRESSES; GATEWAY_ADDRESSES is near it"),
+        ]:
+            with self.subTest(change):
+                self.shell(f"sed '{change}' /srv/conf >/srv/a/etc/atoll.conf")
+                started = time.monotonic()
+                self.refused(self.up("--home", "/srv/a", check=False), sentence)
+                self.assertLess(time.monotonic() - started, 10)
+                self.assertEqual(self.up("--home", "/srv/a", "--status").stdout.splitlines()[:4], running.splitlines()[:4])
 
     def route(self, to):
         self.shell(f"ip link add clash0 type veth peer name clash1; ip link set clash0 up; ip route add {to} dev clash0")

@@ -20,6 +20,13 @@ up_command() { echo "./up${HOME_DIR:+ --home $HOME_DIR}"; }
 atoll_command() { if [ -z "$HOME_DIR" ]; then echo atoll; else echo "$LIB/atoll --home $HOME_DIR"; fi; }
 setting() { sed -n "s/^$1 *= *//p" "$CONF" 2>/dev/null | tail -n 1; }
 
+# What a person wrote into the settings is told before anything is stopped or started for it.
+require_settings() {
+  local wrong
+  [ -f "$CONF" ] || return 0
+  wrong=$(python3 "$ATOLL_ROOT/tools/up/settings.py" "$CONF") || die "$CONF, ${wrong:-it cannot be checked}; mend it and run $(up_command) again"
+}
+
 # One ./up at a time works on an instance. What is started to stay closes the descriptor.
 lock_instance() {
   local folder=${HOME_DIR:-/usr/local/lib}

@@ -42,7 +42,6 @@ require_free_ports() {
   survivors && return 0
   for key in API_PORT HTTP_PORT HTTPS_PORT; do
     port=$(setting $key)
-    [[ $port =~ ^[0-9]+$ ]] || die "$CONF: $key is \"$port\", not a port; mend it and run $(up_command) again"
     port_free "$port" ||
       die "port $port is taken by $(port_owner "$port"); stop that, or set another $key in $CONF and run $(up_command) again"
   done
