@@ -21,7 +21,7 @@ EventRecorder::EventRecorder(Client& client, Seams seams, std::string component)
     : client_(client), seams_(seams), component_(std::move(component)), tasks_(seams.executor) {}
 
 void EventRecorder::note(const Object& about, EventLevel level, std::string reason,
-                         std::string message) {
+                         std::string message, std::string field_path) {
   const Header& header = about.header();
   const WallTime now = seams_.timer->now();
   if (queue_.size() >= kQueueMax || !allowed(header.uid, now)) {
@@ -34,10 +34,11 @@ void EventRecorder::note(const Object& about, EventLevel level, std::string reas
                         {"uid", header.uid},
                         {"resourceVersion", std::to_string(header.revision.value)}};
   if (!header.key.ns.empty()) involved["namespace"] = header.key.ns;
+  if (!field_path.empty()) involved["fieldPath"] = field_path;
   Note note{std::move(involved),
             header.key.ns.empty() ? "default" : header.key.ns,
             header.key.name,
-            fmt::format("{}|{}|{}", header.uid, text(level), reason),
+            fmt::format("{}|{}|{}|{}", header.uid, field_path, text(level), reason),
             level,
             std::move(reason),
             std::move(message),

@@ -23,7 +23,9 @@ class EventRecorder {
   // `component` stands in source.component: "deployment-controller".
   EventRecorder(Client& client, Seams seams, std::string component);
 
-  void note(const Object& about, EventLevel level, std::string reason, std::string message);
+  // `field_path`: the part of the object that it is about, "spec.containers{web}"; empty: all of it.
+  void note(const Object& about, EventLevel level, std::string reason, std::string message,
+            std::string field_path = {});
 
   // Waits until everything noted so far is written. For tests and orderly ends.
   Async<void> flush();
@@ -43,7 +45,7 @@ class EventRecorder {
     json::Value involved;
     std::string ns;
     std::string name;
-    std::string identity;  // involved object, component, type, reason
+    std::string identity;  // involved object and field, component, type, reason
     EventLevel level;
     std::string reason;
     std::string message;
