@@ -53,7 +53,7 @@ std::vector<std::unique_ptr<PodWorker>> Agent::read_pods() {
       continue;
     }
     auto worker = std::make_unique<PodWorker>(context_, *std::move(spec));
-    if (!worker->recover()) worker->recover_without_state();
+    if (!worker->record().recover()) worker->record().recover_without_state();
     out.push_back(std::move(worker));
   }
   return out;
@@ -165,7 +165,7 @@ void Agent::seen(const api::ObjectPtr& object) {
   const bool has_files = std::filesystem::exists(context_.pod_folder((*spec)->uid), none);
   if (over && !(*spec)->deleting && !has_files) return;
   auto worker = std::make_unique<PodWorker>(context_, *std::move(spec));
-  worker->recover_from_status();
+  worker->record().recover_from_status();
   if (over) worker->mark_over();
   worker->settle_recovery();
   add(std::move(worker));

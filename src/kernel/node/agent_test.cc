@@ -35,6 +35,31 @@ TEST_F(AgentTest, RunsAPodAndReportsIt) {
   EXPECT_EQ(runtime_.containers.size(), 1u) << "stopping the agent leaves containers alone";
 }
 
+TEST_F(AgentTest, WhoAttachesHoldsStreamsOfHisOwn) {
+  (void)world_.client.put(kPods, pod("a", R"([{"name":"main","image":"web:1","stdin":true}])",
+                                     R"("restartPolicy":"Never",)"));
+  with_agent([&](Agent& agent) -> Task<> {
+    EVENTUALLY(phase("a") == "Running");
+    PodWorker* const worker = agent.find("default", "a");
+    auto held = worker->access("main", false);
+    EXPECT_TRUE(held && held->running && held->stdin_pipe);
+    if (!held) co_return Unit{};
+    // stdinOnce: the container sees the end of its input once nobody holds it any more.
+    worker->close_stdin("main");
+    EXPECT_EQ(::write(held->stdin_pipe.get(), "x", 1), 1) << "ours is open still";
+    held->stdin_pipe.reset();
+    const int in = runtime_.containers.begin()->second.in.get();
+    char byte = 0;
+    EXPECT_EQ(::read(in, &byte, 1), 1);
+    EXPECT_EQ(::read(in, &byte, 1), 0) << "the end";
+    runtime_.end("main", 0);
+    EVENTUALLY(phase("a") == "Succeeded");
+    auto later = worker->access("main", false);
+    EXPECT_TRUE(later && !later->running && !later->stdin_pipe);
+    co_return Unit{};
+  });
+}
+
 TEST_F(AgentTest, ANewAgentTakesOverWithoutDisturbingAnything) {
   (void)world_.client.put(kPods, pod("a"));
   with_agent([&](Agent&) -> Task<> {

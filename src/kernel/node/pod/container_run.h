@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -8,12 +9,18 @@
 #include "base/io/unique_fd.h"
 #include "base/text/json.h"
 #include "kernel/node/logs/container_log.h"
+#include "kernel/node/pod/pod_record.h"
+#include "kernel/node/pod/pod_tasks.h"
+#include "kernel/node/probe/action.h"
+#include "kernel/node/runtime/runtime.h"
 
 namespace atl::node {
 
-// What lives with one run of a container and is not kept on disk.
+// What lives with one run of a container and is not kept on disk. Shared by the tasks that watch
+// over the run, which may outlast its place in ContainerRuns. One executor.
 struct ContainerRun {
   explicit ContainerRun(const Executor& executor) : tasks(executor) {}
+  std::string name;  // of the container
   std::string id;
   std::string bundle;
   std::string scratch;
@@ -30,6 +37,15 @@ struct ContainerRun {
   std::optional<Duration> kill_grace;  // of the probe that condemned it
   TaskGroup tasks;                     // pumps and probes
   int stop_signal = 15;
+
+  // What hooks and probes need to know of it.
+  ActionTarget target() const { return {pod_ip, id, bundle, process, container}; }
 };
+using ContainerRunPtr = std::shared_ptr<ContainerRun>;
+
+// A run of the container's newest attempt over a process that the keeper has; its output is read
+// into its log from now on.
+ContainerRunPtr open_run(const PodContext& context, const PodRecord& record, PodTasks& tasks,
+                         const std::string& name, LiveContainer live);
 
 }  // namespace atl::node

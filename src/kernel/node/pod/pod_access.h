@@ -3,11 +3,14 @@
 #include <string>
 
 #include "base/core/clock.h"
+#include "base/io/unique_fd.h"
 #include "kernel/node/logs/container_log.h"
+#include "kernel/node/pod/container_run.h"
 
 namespace atl::node {
 
-// One run of a container, for logs, exec and attach. A moment's view: copied out of the worker.
+// One run of a container, for logs, exec and attach. A moment's view, the caller's own: the run may
+// end while it is used.
 struct PodAccess {
   std::string id;
   std::string bundle;
@@ -16,9 +19,13 @@ struct PodAccess {
   WallTime started{};
   std::string log_file;
   ContainerLogPtr log;  // null where the run is over
-  // The run's own: to be copied before anything is waited for.
-  int stdin_fd = -1;
-  int terminal_fd = -1;
+  // Copies. Whoever holds stdin_pipe keeps the container from seeing the end of its input.
+  io::UniqueFd stdin_pipe, terminal_fd;
 };
+
+// `run`: the container's newest, may be null. kNotFound where the pod has no such container;
+// kBadRequest in kubelet's words where it has not run yet; kExhausted without a free descriptor.
+Result<PodAccess> access_to(const PodRecord& record, const ContainerRun* run,
+                            const std::string& container, bool previous);
 
 }  // namespace atl::node

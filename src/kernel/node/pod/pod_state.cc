@@ -85,6 +85,13 @@ Duration doubled(int times) {
 
 }  // namespace
 
+void ContainerState::wait(std::string reason, std::string message, WallTime until) {
+  phase = exited ? Phase::kExited : Phase::kNone;
+  waiting_reason = std::move(reason);
+  waiting_message = std::move(message);
+  retry_at = until;
+}
+
 const ContainerState& PodState::at(std::string_view container) const {
   static const ContainerState none;
   const auto it = containers.find(container);

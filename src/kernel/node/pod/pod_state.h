@@ -50,6 +50,9 @@ struct ContainerState {
   bool startup_passed = false;
   bool ready = false;
 
+  // It does not run, for this reason, until a time.
+  void wait(std::string reason, std::string message, WallTime until);
+
   bool alive() const {
     return phase == Phase::kRunning || phase == Phase::kStopping || phase == Phase::kStarting;
   }

@@ -185,8 +185,7 @@ Task<> AgentServer::route(net::Request& request, net::Responder& responder) {
   co_return Error(Code::kNotFound, "the node agent has no " + request.path);
 }
 
-Result<PodWorker::Access> AgentServer::access(const std::vector<std::string>& path,
-                                              bool previous) const {
+Result<PodAccess> AgentServer::access(const std::vector<std::string>& path, bool previous) const {
   PodWorker* pod = parts_.pods.find(path[1], path[2]);
   if (!pod)
     return Error(Code::kNotFound, fmt::format("pod \"{}\" in namespace \"{}\" is not on this node",
@@ -198,7 +197,7 @@ Task<> AgentServer::logs(net::Request request, net::Responder& responder,
                          std::vector<std::string> path) {
   CO_TRY(const net::Query query, net::Query::parse(request.query));
   CO_TRY(LogQuery wanted, log_query(query, parts_.timer.now()));
-  CO_TRY(PodWorker::Access found, access(path, query.flag("previous")));
+  CO_TRY(PodAccess found, access(path, query.flag("previous")));
   // Before the head is sent, so that a missing file is an error and not an empty answer.
   const auto readable = io::read_file(found.log_file, 0);
   if (!readable && readable.error().code() == Code::kNotFound) {
@@ -216,7 +215,7 @@ Task<> AgentServer::logs(net::Request request, net::Responder& responder,
 Task<> AgentServer::exec(net::Request request, net::Responder& responder,
                          std::vector<std::string> path) {
   CO_TRY(const net::Query query, net::Query::parse(request.query));
-  CO_TRY(const PodWorker::Access found, access(path, false));
+  CO_TRY(const PodAccess found, access(path, false));
   if (!found.running)
     co_return Error(Code::kBadRequest, fmt::format("container \"{}\" is not running", path[3]));
   std::vector<std::string> command;
@@ -235,7 +234,7 @@ Task<> AgentServer::exec(net::Request request, net::Responder& responder,
 Task<> AgentServer::attach(net::Request request, net::Responder& responder,
                            std::vector<std::string> path) {
   CO_TRY(const net::Query query, net::Query::parse(request.query));
-  CO_TRY(PodWorker::Access found, access(path, false));
+  CO_TRY(PodAccess found, access(path, false));
   if (!found.running || !found.log) {
     co_return Error(Code::kBadRequest, fmt::format("container \"{}\" is not running", path[3]));
   }

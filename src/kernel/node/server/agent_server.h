@@ -58,7 +58,7 @@ class AgentServer {
   Task<json::Value> list_images();
   json::Value pods() const;
   json::Value stats() const;
-  Result<PodWorker::Access> access(const std::vector<std::string>& path, bool previous) const;
+  Result<PodAccess> access(const std::vector<std::string>& path, bool previous) const;
 
   AgentServerParts parts_;
 };

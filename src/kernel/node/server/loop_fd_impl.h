@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/async/task.h"
+#include "base/io/unique_fd.h"
 
 namespace atl::node {
 
@@ -18,8 +19,10 @@ namespace atl::node {
 // writer.
 class LoopFd {
  public:
-  LoopFd(const Executor& executor, int fd) : descriptor_(executor), open_(fd >= 0) {
-    if (open_) descriptor_.assign(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  LoopFd(const Executor& executor, int fd)
+      : LoopFd(executor, io::UniqueFd(fd >= 0 ? ::fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1)) {}
+  LoopFd(const Executor& executor, io::UniqueFd own) : descriptor_(executor), open_(bool(own)) {
+    if (open_) descriptor_.assign(own.release());
   }
   bool open() const { return open_; }
   int fd() { return descriptor_.native_handle(); }

@@ -214,14 +214,13 @@ struct Backlog {
 }  // namespace
 
 Task<> serve_attach(Executor executor, net::Request request, net::Responder& responder,
-                    StreamQuery query, PodWorker::Access access,
-                    std::function<void()> close_stdin) {
+                    StreamQuery query, PodAccess access, std::function<void()> close_stdin) {
   using namespace asio::experimental::awaitable_operators;
-  // Copies, before anything is waited for: the container may end meanwhile, and the numbers be
-  // another's.
-  const int in_fd = access.terminal ? access.terminal_fd : access.stdin_fd;
-  LoopFd in(executor, query.with_stdin ? in_fd : -1);
-  LoopFd terminal(executor, access.terminal_fd);
+  LoopFd terminal(executor, std::move(access.terminal_fd));
+  io::UniqueFd pipe = std::move(access.stdin_pipe);
+  if (!query.with_stdin) pipe.reset();
+  LoopFd in = access.terminal ? LoopFd(executor, query.with_stdin ? terminal.fd() : -1)
+                              : LoopFd(executor, std::move(pipe));
   CO_TRY(auto socket, co_await accept(request, responder));
   Channels channels(std::move(socket));
   Backlog backlog{query, {}, 0, {}};

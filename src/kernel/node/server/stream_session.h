@@ -8,7 +8,7 @@
 
 #include "base/async/timer.h"
 #include "base/net/http.h"
-#include "kernel/node/pod/pod_worker.h"
+#include "kernel/node/pod/pod_access.h"
 #include "kernel/node/runtime/runtime.h"
 
 // exec and attach over WebSocket, subprotocols v5.channel.k8s.io and v4.channel.k8s.io: each
@@ -47,6 +47,6 @@ Task<> serve_exec(Executor executor, net::Request request, net::Responder& respo
                   StreamQuery query, StartExec start);
 // Serves until the container ends or the client goes away (the container lives on).
 Task<> serve_attach(Executor executor, net::Request request, net::Responder& responder,
-                    StreamQuery query, PodWorker::Access access, std::function<void()> close_stdin);
+                    StreamQuery query, PodAccess access, std::function<void()> close_stdin);
 
 }  // namespace atl::node

@@ -27,6 +27,7 @@ class FakeRuntime final : public Runtime {
     std::vector<int> signals;
     io::UniqueFd out;  // write end of its stdout
     io::UniqueFd read_end;
+    io::UniqueFd in;  // read end of its stdin, where asked for
   };
   std::map<std::string, Container> containers;
   std::map<std::string, io::UniqueFd> fds;
@@ -77,6 +78,9 @@ class FakeRuntime final : public Runtime {
     c.read_end.reset(ends[0]), c.out.reset(ends[1]);
     LiveContainer live{request.id, RunState::kCreated, 1000, {}, {}, {}, {}, {}, {}};
     live.stdout_pipe.reset(::fcntl(ends[0], F_DUPFD_CLOEXEC, 3));
+    if (!request.with_stdin) co_return std::move(live);
+    if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) co_return Error(Code::kExhausted, "pipe");
+    c.in.reset(ends[0]), live.stdin_pipe.reset(ends[1]);
     co_return std::move(live);
   }
   Task<> start(std::string id) override {

@@ -1,0 +1,93 @@
+#include "kernel/node/pod/container_run.h"
+
+#include <fcntl.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "base/io/files.h"
+#include "kernel/node/logs/log_pump.h"
+#include "kernel/node/runtime/oci_spec.h"
+
+namespace atl::node {
+namespace {
+
+int signal_number(std::string_view text) {
+  static const std::pair<std::string_view, int> names[] = {
+      {"HUP", SIGHUP},   {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"KILL", SIGKILL},
+      {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"TERM", SIGTERM}, {"WINCH", SIGWINCH},
+      {"STOP", SIGSTOP}, {"ABRT", SIGABRT}};
+  if (text.starts_with("SIG")) text.remove_prefix(3);
+  for (const auto& [name, number] : names) {
+    if (text == name) return number;
+  }
+  const int number = std::atoi(std::string(text).c_str());
+  return number > 0 && number < 65 ? number : SIGTERM;
+}
+
+// What the runtime was told of the run, in its bundle.
+void read_bundle(ContainerRun& run) {
+  std::string stop_signal(json::string_at(run.container, {"lifecycle", "stopSignal"}));
+  auto config = io::read_file(run.bundle + "/config.json");
+  auto parsed = config ? json::parse(*config) : Result<json::Value>(json::Value(json::Object{}));
+  if (parsed) {
+    run.process = json::object_at(*parsed, {"process"});
+    if (stop_signal.empty())
+      stop_signal = json::string_at(*parsed, {"annotations", kStopSignal}, "TERM");
+  }
+  run.stop_signal = signal_number(stop_signal);
+}
+
+// Counted until it ends, however it does.
+class Pumping {
+ public:
+  explicit Pumping(ContainerRun* run) : run_(run) {}
+  ~Pumping() { --run_->pumps, run_->changed.notify(); }
+  Pumping(const Pumping&) = delete;
+
+ private:
+  ContainerRun* run_;
+};
+
+void read_output(const PodContext& context, PodTasks& tasks, ContainerRun& run, io::UniqueFd fd,
+                 LogStream stream) {
+  if (!fd) return;
+  ++run.pumps;
+  auto held = std::make_shared<io::UniqueFd>(std::move(fd));
+  // The run outlives its tasks; it is looked at by address so that it does not own itself.
+  tasks.spawn_in(
+      run.tasks, "log of " + run.name,
+      [executor = context.seams.executor, held, stream, r = &run]() -> Async<void> {
+        const Pumping pumping(r);
+        co_await pump_log(executor, std::move(*held), stream, r->log);
+      },
+      Again::kNever);
+}
+
+}  // namespace
+
+ContainerRunPtr open_run(const PodContext& context, const PodRecord& record, PodTasks& tasks,
+                         const std::string& name, LiveContainer live) {
+  const int attempt = record.state().at(name).attempt;
+  auto run = std::make_shared<ContainerRun>(context.seams.executor);
+  run->name = name;
+  run->id = live.id;
+  run->bundle = record.bundle_of(name, attempt);
+  run->scratch = record.scratch_of(name, attempt);
+  const std::string log = record.log_of(name, attempt);
+  (void)io::make_folders(std::filesystem::path(log).parent_path(), 0755);
+  run->log = std::make_shared<ContainerLog>(log, context.timer(), context.log_limits);
+  run->container = record.spec().find(name)->doc;
+  run->pod_ip = record.pod_ip();
+  read_bundle(*run);
+  if (live.terminal) live.stdout_pipe.reset(::fcntl(live.terminal.get(), F_DUPFD_CLOEXEC, 3));
+  run->stdin_pipe = std::move(live.stdin_pipe);
+  run->terminal = std::move(live.terminal);
+  read_output(context, tasks, *run, std::move(live.stdout_pipe), LogStream::kStdout);
+  read_output(context, tasks, *run, std::move(live.stderr_pipe), LogStream::kStderr);
+  return run;
+}
+
+}  // namespace atl::node
