@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "api/schema/kind.h"
+#include "base/core/clock.h"
 #include "base/text/quantity.h"
 
 namespace atl::api {
@@ -50,6 +51,19 @@ void canonical_quantity(json::Value& value, bool in_list) {
   value = json::Value(json::String(amount.text()));
 }
 
+// Times are kept as Kubernetes writes them, in UTC and whole seconds or microseconds, however a
+// client says them: JavaScript's Date has milliseconds. What is no time, or beyond what a WallTime
+// holds, stays as it is.
+void canonical_time(WireType wire, json::Value& value) {
+  const json::String* text = value.if_string();
+  const auto parsed = text ? parse_rfc3339(*text) : std::nullopt;
+  if (!parsed) return;
+  const std::string_view year = std::string_view(*text).substr(0, 4);
+  if (year < "1679" || year > "2260") return;
+  const std::string out = wire == WireType::kTime ? rfc3339(*parsed) : rfc3339_micro(*parsed);
+  if (*text != out) value = json::Value(json::String(out));
+}
+
 // A null among the items or entries of a built-in kind is the zero value of its type there; custom
 // kinds say themselves whether they take one.
 void fill_null(const Schema& schema, json::Value& value) {
@@ -81,6 +95,8 @@ class Defaulter {
   void value(const Schema& schema, json::Value& value) {
     if (schema.wire == WireType::kQuantity) {
       canonical_quantity(value, /*in_list=*/false);
+    } else if (schema.wire == WireType::kTime || schema.wire == WireType::kMicroTime) {
+      canonical_time(schema.wire, value);
     } else if (json::Object* object = value.if_object()) {
       members(schema.holds_schema() ? *schema.items : schema, *object);
     } else if (json::Array* array = value.if_array(); array && schema.items) {

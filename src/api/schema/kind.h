@@ -110,8 +110,8 @@ Result<const Schema*> parse_structural(SchemaSet& set, const json::Value& open_a
 json::Value to_openapi(const Schema& schema);
 
 // Brings a document into the form that is kept: fills in defaults where the parent exists, removes
-// nulls and empty values that stand for none, writes amounts in canonical form. Adds 64 MiB at
-// most.
+// nulls and empty values that stand for none, writes amounts and times in canonical form. Adds
+// 64 MiB at most.
 void apply_defaults(const Schema& schema, json::Value& document);
 // Removes fields that the schema does not know; appends the dotted paths of up to 100 where asked
 // for.

@@ -139,6 +139,37 @@ TEST(Defaults, QuantitiesAreCanonical) {
             "2Mi");
 }
 
+TEST(Defaults, TimesAreCanonical) {
+  struct Case {
+    const char* what;
+    const char* text;
+    const char* seconds;
+    const char* micros;
+  };
+  const Case cases[] = {
+      {"as Kubernetes writes them", "2026-11-25T12:00:00Z", "2026-11-25T12:00:00Z",
+       "2026-11-25T12:00:00.000000Z"},
+      {"a JavaScript Date", "2026-11-25T12:00:00.000Z", "2026-11-25T12:00:00Z",
+       "2026-11-25T12:00:00.000000Z"},
+      {"parts of a second are cut, not rounded", "2026-11-25T12:00:00.9999999Z",
+       "2026-11-25T12:00:00Z", "2026-11-25T12:00:00.999999Z"},
+      {"another zone", "2026-11-25T01:30:00+02:00", "2026-11-24T23:30:00Z",
+       "2026-11-24T23:30:00.000000Z"},
+      {"what is no time", "yesterday", "yesterday", "yesterday"},
+      {"never", "9999-12-31T23:59:59.5Z", "9999-12-31T23:59:59.5Z", "9999-12-31T23:59:59.5Z"},
+      {"long ago", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.what);
+    json::Value lease = json::Object{};
+    json::set(lease, {"metadata", "creationTimestamp"}, c.text);
+    json::set(lease, {"spec", "renewTime"}, c.text);
+    apply_defaults(*kind("coordination.k8s.io", "v1", "Lease").schema, lease);
+    EXPECT_EQ(json::string_at(lease, {"metadata", "creationTimestamp"}), c.seconds);
+    EXPECT_EQ(json::string_at(lease, {"spec", "renewTime"}), c.micros);
+  }
+}
+
 TEST(Prune, LooksIntoTheSchemasOfDefinitions) {
   json::Value crd = tree(
       R"({"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":{"type":"object","foo":1,

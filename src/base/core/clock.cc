@@ -143,6 +143,10 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   const std::chrono::year_month_day date{std::chrono::year(int(*year)), std::chrono::month(*month),
                                          std::chrono::day(*day)};
   if (!zone || !date.ok()) return std::nullopt;
+  // Nanoseconds in 64 bits end in the year 2262. Times beyond are taken for the last that leaves
+  // room to add to, or the first: long past and never are what they mean.
+  if (*year > 2261) return WallTime(std::chrono::sys_days(std::chrono::year(2261) / 1 / 1));
+  if (*year < 1678) return WallTime(std::chrono::sys_days(std::chrono::year(1679) / 1 / 1));
   const auto days = std::chrono::sys_days(date);
   return WallTime(days) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
          std::chrono::seconds(*second) + std::chrono::nanoseconds(*nanos) - *zone;

@@ -31,6 +31,13 @@ TEST(Result, TryLeavesWithTheFirstError) {
   EXPECT_EQ(Error(bad.error()).during("quarter of 6").message(), "quarter of 6: odd");
 }
 
+TEST(Time, YearsThatNoWallTimeHoldsAreFarAwayAndNotWrapped) {
+  const WallTime now = *parse_rfc3339("2026-11-25T12:00:00Z");
+  const std::chrono::hours century(24 * 36525);
+  EXPECT_GT(*parse_rfc3339("9999-12-31T23:59:59Z"), now + century);
+  EXPECT_LT(*parse_rfc3339("0001-01-01T00:00:00Z"), now - century);
+}
+
 TEST(Clock, Rfc3339RoundTrip) {
   const auto t = parse_rfc3339("2026-11-25T12:30:05.25+01:30");
   ASSERT_TRUE(t);
