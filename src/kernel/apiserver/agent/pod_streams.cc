@@ -208,8 +208,12 @@ class PodUpgradeHook final : public AgentHook {
 
   Result<std::string> target_of(const json::Value& pod, const ConnectRequest& request) const {
     if (root_ == "portForward") {  // the pod as a whole
-      return fmt::format("/{}/{}/{}", root_, net::percent_encode(request.key.ns),
-                         net::percent_encode(request.key.name));
+      std::string out = fmt::format("/{}/{}/{}", root_, net::percent_encode(request.key.ns),
+                                    net::percent_encode(request.key.name));
+      // For clients that do not name the ports inside the stream.
+      for (const std::string_view port : request.query.all("ports"))
+        out += (out.contains('?') ? "&port=" : "?port=") + net::percent_encode(port);
+      return out;
     }
     TRY(const std::string container, choose_container(pod, request.query.get("container")));
     return path(root_, request, container);

@@ -21,6 +21,7 @@
 #include "base/net/websocket.h"
 #include "kernel/network/netns.h"
 #include "kernel/node/server/loop_fd_impl.h"
+#include "kernel/node/server/port_channels.h"
 
 namespace atl::node {
 namespace {
@@ -197,11 +198,21 @@ class Session {
 Task<> serve_port_forward(Executor executor, net::Request request, net::Responder& responder,
                           DialPort dial) {
   const auto offered = net::WebSocket::offered(request);
-  if (!net::WebSocket::is_upgrade(request) ||
-      std::find(offered.begin(), offered.end(), kSubprotocol) == offered.end()) {
+  const auto offers = [&](std::string_view name) {
+    return net::WebSocket::is_upgrade(request) && std::ranges::find(offered, name) != offered.end();
+  };
+  if (!offers(kSubprotocol) && offers(kChannelSubprotocol)) {
+    CO_TRY(const net::Query query, net::Query::parse(request.query));
+    CO_TRY(auto ports, channel_ports(query));
+    CO_TRY(auto socket, co_await net::WebSocket::accept(request, responder, kChannelSubprotocol));
+    co_return co_await serve_port_channels(executor, std::move(socket), std::move(ports),
+                                           std::move(dial));
+  }
+  if (!offers(kSubprotocol)) {
     co_return Error(Code::kBadRequest,
                     "Upgrade request required: this server forwards ports over WebSocket, "
-                    "subprotocol SPDY/3.1+portforward.k8s.io (kubectl 1.31 or newer)");
+                    "subprotocol SPDY/3.1+portforward.k8s.io (kubectl 1.31 or newer) or "
+                    "v4.channel.k8s.io");
   }
   CO_TRY(auto socket, co_await net::WebSocket::accept(request, responder, kSubprotocol));
   Session session(executor, std::move(socket), std::move(dial));

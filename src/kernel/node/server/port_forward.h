@@ -9,7 +9,8 @@
 
 // `kubectl port-forward`: SPDY/3.1 frames in the messages of a WebSocket (subprotocol
 // SPDY/3.1+portforward.k8s.io). For each connection the client opens two streams with the headers
-// port and requestid: streamtype "error", which carries words, and streamtype "data".
+// port and requestid: streamtype "error", which carries words, and streamtype "data". Clients that
+// offer v4.channel.k8s.io alone are served as port_channels.h says.
 namespace atl::node {
 
 // A non-blocking socket connected to a port of the pod, made where the pod's network is.
