@@ -167,6 +167,8 @@ def main():
         python_tests(tally, options.only, "tests/full")
     if tally.failures:
         print("failed:", *tally.failures, sep="\n  ")
+    if options.only and not tally.passed + tally.failed + tally.skipped:
+        print(f"no test of this mode ({options.mode}) has a name that matches {options.only}")
     print(f"{time.monotonic() - started:.0f} s, {tally.skipped} skipped")
     print(f"{tally.passed} passed, {tally.failed} failed", flush=True)
     return 1 if tally.failed or not tally.passed else 0

@@ -49,7 +49,12 @@ class WhatIsMissing(OnAMachine):
     def test_the_command_line(self):
         for arguments, sentence in [
             (["--bogus"], r"unknown option --bogus; ./up --help lists them"),
-            (["--home"], r"--home needs a folder"),
+            (["--home"], r"--home needs a folder, not an empty word: ./up --home DIR"),
+            (["--home="], r"--home needs a folder, not an empty word"),
+            (["--home", "--status"], r"--home needs a folder, not --status: ./up --home DIR"),
+            (["stop"], r"options begin with dashes: ./up --stop"),
+            (["--yes"], r"--yes goes with --reset alone"),
+            (["--sample", "--stop"], r"--sample and --stop do not go together"),
             (["--stop", "--status"], r"--stop and --status do not go together"),
             (["--reset"], r"removes every application .* ./up --reset --yes"),
             (["--status"], r"there is no instance here; start one with: ./up$"),
