@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/observe/log.h"
+#include "kernel/node/pod/resources.h"
 
 namespace atl::node {
 namespace {
@@ -84,7 +85,12 @@ void PodSandbox::expect_attach() {
 
 Result<> PodSandbox::make_group(const PodContext& context, const PodSpec& spec) {
   if (!context.cgroups) return Unit{};
-  return context.cgroups->make_pod(spec.uid, {.processes = context.pod_processes});
+  const PodResources all = pod_resources(spec);
+  return context.cgroups->make_pod(spec.uid, {.memory_bytes = all.memory_limit.value_or(0),
+                                              .cpu_shares = all.cpu_shares,
+                                              .cpu_quota_us = all.cpu_quota_us.value_or(0),
+                                              .cpu_period_us = all.cpu_period_us,
+                                              .processes = context.pod_processes});
 }
 
 void PodSandbox::detach_network() {

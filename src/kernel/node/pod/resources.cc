@@ -1,6 +1,7 @@
 #include "kernel/node/pod/resources.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace atl::node {
 namespace {
@@ -13,7 +14,66 @@ constexpr int kGuaranteedOom = -997;
 constexpr int kBestEffortOom = 1'000;
 constexpr int kBurstableOomMin = 3;
 
+uint64_t shares_of(int64_t milli_cpu) {
+  return uint64_t(std::clamp(milli_cpu * kSharesPerCpu / 1'000, kMinShares, kMaxShares));
+}
+int64_t quota_of(int64_t milli_cpu, uint64_t period_us) {
+  return std::max(kMinQuotaUs, milli_cpu * int64_t(period_us) / 1'000);
+}
+
+enum class Unit : uint8_t { kMilli, kWhole };
+
+int64_t amount_of(const json::Value& container, json::Path path, Unit unit) {
+  const auto amount = quantity_at(container, path);
+  if (!amount) return 0;
+  return std::max<int64_t>(0, unit == Unit::kMilli ? amount->milli() : amount->units());
+}
+
+int64_t sum(int64_t a, int64_t b) {
+  int64_t out = 0;
+  return __builtin_add_overflow(a, b, &out) ? std::numeric_limits<int64_t>::max() : out;
+}
+
+// The most that is in use at any time, of what each container takes.
+template <class Take>
+int64_t most_of(const PodSpec& pod, Take take) {
+  int64_t main = 0, sidecars = 0, init = 0;
+  for (const ContainerSpec& c : pod.containers) {
+    const int64_t own = take(c.doc);
+    if (c.role == ContainerSpec::Role::kMain) main = sum(main, own);
+    if (c.role == ContainerSpec::Role::kSidecar) sidecars = sum(sidecars, own);
+    if (c.role == ContainerSpec::Role::kInit) init = std::max(init, sum(sidecars, own));
+  }
+  return std::max(sum(main, sidecars), init);
+}
+
+// Nothing where a container has no such limit.
+std::optional<int64_t> limit_of(const PodSpec& pod, std::string_view resource, Unit unit) {
+  bool all = true;
+  const int64_t most = most_of(pod, [&](const json::Value& container) {
+    const int64_t own = amount_of(container, {"resources", "limits", resource}, unit);
+    all = all && own > 0;
+    return own;
+  });
+  if (!all || most == 0) return std::nullopt;
+  return sum(most, amount_of(pod.doc, {"spec", "overhead", resource}, unit));
+}
+
 }  // namespace
+
+PodResources pod_resources(const PodSpec& pod) {
+  PodResources out;
+  int64_t milli_cpu = most_of(pod, [](const json::Value& container) {
+    const bool asked = quantity_at(container, {"resources", "requests", "cpu"}).has_value();
+    return amount_of(container, {"resources", asked ? "requests" : "limits", "cpu"}, Unit::kMilli);
+  });
+  milli_cpu = sum(milli_cpu, amount_of(pod.doc, {"spec", "overhead", "cpu"}, Unit::kMilli));
+  out.cpu_shares = shares_of(milli_cpu);
+  if (const auto limit = limit_of(pod, "cpu", Unit::kMilli))
+    out.cpu_quota_us = quota_of(*limit, out.cpu_period_us);
+  out.memory_limit = limit_of(pod, "memory", Unit::kWhole);
+  return out;
+}
 
 std::optional<Quantity> quantity_at(const json::Value& root, json::Path path) {
   const json::Value* value = json::find(root, path);
@@ -29,14 +89,9 @@ ContainerResources resources_of(const json::Value& container) {
   const auto cpu_limit = quantity_at(container, {"resources", "limits", "cpu"});
   auto cpu_request = quantity_at(container, {"resources", "requests", "cpu"});
   if (!cpu_request) cpu_request = cpu_limit;
-  if (cpu_request) {
-    out.cpu_shares =
-        uint64_t(std::clamp(cpu_request->milli() * kSharesPerCpu / 1'000, kMinShares, kMaxShares));
-  }
-  if (cpu_limit && !cpu_limit->zero()) {
-    out.cpu_quota_us =
-        std::max(kMinQuotaUs, cpu_limit->milli() * int64_t(out.cpu_period_us) / 1'000);
-  }
+  if (cpu_request) out.cpu_shares = shares_of(cpu_request->milli());
+  if (cpu_limit && !cpu_limit->zero())
+    out.cpu_quota_us = quota_of(cpu_limit->milli(), out.cpu_period_us);
   const auto memory_limit = quantity_at(container, {"resources", "limits", "memory"});
   if (memory_limit && !memory_limit->zero()) out.memory_limit = memory_limit->units();
   auto memory_request = quantity_at(container, {"resources", "requests", "memory"});

@@ -23,6 +23,18 @@ struct ContainerResources {
 };
 ContainerResources resources_of(const json::Value& container);
 
+// What a pod's containers may take together, for the pod's own group: as kubelets count it
+// (ResourceConfigForPod), the most that is needed at any time. Containers run side by side; an init
+// container runs alone, beside the sidecars before it. A limit stands only where every container
+// has one; the pod's overhead comes on top.
+struct PodResources {
+  uint64_t cpu_shares = 2;
+  std::optional<int64_t> cpu_quota_us;
+  uint64_t cpu_period_us = 100'000;
+  std::optional<int64_t> memory_limit;
+};
+PodResources pod_resources(const PodSpec& pod);
+
 // "Guaranteed", "Burstable", "BestEffort".
 std::string_view qos_class(const PodSpec& pod);
 

@@ -167,8 +167,18 @@ Result<> Cgroups::make_pod(const std::string& pod_uid, PodLimits limits) const {
   } else if (limits.cpu_shares > 0) {
     TRY_OK(set_limit(folder("cpu", pod) + "/cpu.shares", std::to_string(limits.cpu_shares)));
   }
+  TRY_OK(limit_cpu_time(folder("cpu", pod), limits));
   if (limits.processes <= 0) return Unit{};
   return set_limit(folder("pids", pod) + "/pids.max", std::to_string(limits.processes));
+}
+
+Result<> Cgroups::limit_cpu_time(const std::string& cpu, const PodLimits& limits) const {
+  if (limits.cpu_quota_us <= 0) return Unit{};
+  const std::string period = std::to_string(limits.cpu_period_us);
+  const std::string quota = std::to_string(limits.cpu_quota_us);
+  if (layout_ == Layout::kUnified) return set_limit(cpu + "/cpu.max", quota + " " + period);
+  TRY_OK(set_limit(cpu + "/cpu.cfs_period_us", period));
+  return set_limit(cpu + "/cpu.cfs_quota_us", quota);
 }
 
 Result<> Cgroups::remove_pod(const std::string& pod_uid) const {

@@ -39,6 +39,8 @@ class Cgroups {
   struct PodLimits {
     int64_t memory_bytes = 0;
     uint64_t cpu_shares = 0;
+    int64_t cpu_quota_us = 0;  // in each period
+    uint64_t cpu_period_us = 100'000;
     int64_t processes = 0;  // threads count
   };
   // The pod's own group; there already: its limits are set anew. A limit whose controller the
@@ -63,6 +65,7 @@ class Cgroups {
   std::vector<int> processes(const std::string& path) const;
 
  private:
+  Result<> limit_cpu_time(const std::string& cpu, const PodLimits& limits) const;
   std::vector<std::string> folders(const std::string& path) const;
   std::string folder(const std::string& controller, const std::string& path) const;
 

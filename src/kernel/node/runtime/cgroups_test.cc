@@ -44,14 +44,19 @@ TEST_P(CgroupsTest, ThePodsGroupHoldsItsLimits) {
   const std::string memory = pod("memory") + (unified() ? "/memory.max" : "/memory.limit_in_bytes");
   const std::string cpu = pod("cpu") + (unified() ? "/cpu.weight" : "/cpu.shares");
   const std::string pids = pod("pids") + "/pids.max";
-  for (const std::string& file : {memory, cpu, pids}) std::ofstream(file).flush();
+  const std::string quota = pod("cpu") + (unified() ? "/cpu.max" : "/cpu.cfs_quota_us");
+  const std::string period = pod("cpu") + "/cpu.cfs_period_us";
+  for (const std::string& file : {memory, cpu, quota, period, pids}) std::ofstream(file).flush();
   const auto cgroups = Cgroups::open("test", mount_);
   ASSERT_TRUE(cgroups) << cgroups.error().message();
-  const auto made =
-      cgroups->make_pod("u1", {.memory_bytes = 1'000'000, .cpu_shares = 1'024, .processes = 77});
+  const auto made = cgroups->make_pod(
+      "u1",
+      {.memory_bytes = 1'000'000, .cpu_shares = 1'024, .cpu_quota_us = 25'000, .processes = 77});
   ASSERT_TRUE(made) << made.error().message();
   EXPECT_EQ(*io::read_file(memory), "1000000");
   EXPECT_EQ(*io::read_file(cpu), unified() ? "39" : "1024");
+  EXPECT_EQ(*io::read_file(quota), unified() ? "25000 100000" : "25000");
+  EXPECT_EQ(*io::read_file(period), unified() ? "" : "100000");
   EXPECT_EQ(*io::read_file(pids), "77");
 }
 
