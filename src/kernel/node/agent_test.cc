@@ -41,8 +41,8 @@ TEST_F(AgentTest, WhoAttachesHoldsStreamsOfHisOwn) {
   with_agent([&](Agent& agent) -> Task<> {
     EVENTUALLY(phase("a") == "Running");
     PodWorker* const worker = agent.find("default", "a");
-    auto held = worker->access("main", false);
-    EXPECT_TRUE(held && held->running && held->stdin_pipe);
+    auto held = worker->streams("main");
+    EXPECT_TRUE(held && held->stdin_pipe && !held->terminal);
     if (!held) co_return Unit{};
     // stdinOnce: the container sees the end of its input once nobody holds it any more.
     worker->close_stdin("main");
@@ -54,8 +54,8 @@ TEST_F(AgentTest, WhoAttachesHoldsStreamsOfHisOwn) {
     EXPECT_EQ(::read(in, &byte, 1), 0) << "the end";
     runtime_.end("main", 0);
     EVENTUALLY(phase("a") == "Succeeded");
-    auto later = worker->access("main", false);
-    EXPECT_TRUE(later && !later->running && !later->stdin_pipe);
+    auto later = worker->streams("main");
+    EXPECT_TRUE(later && !later->stdin_pipe);
     co_return Unit{};
   });
 }

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <string_view>
 
 #include "base/core/clock.h"
+#include "base/core/seconds.h"
 #include "base/text/json.h"
 
 // Items of lists and whole values as the node reads them. Documents come from outside (the API, a
@@ -16,10 +16,9 @@ namespace atl::node {
 inline std::string_view text_of(const json::Value& value) {
   return json::string_at(value, {});
 }
-// A span of so many seconds: at least none, at most a century (of nanoseconds, three overflow).
-inline Duration seconds_of(int64_t number) {
-  constexpr int64_t kMost = int64_t(100) * 365 * 24 * 3'600;
-  return std::chrono::seconds(std::clamp<int64_t>(number, 0, kMost));
+// A span of so many seconds: never negative, and no longer than base/core/seconds.h has them.
+inline Duration span_of_seconds(int64_t number) {
+  return std::max(Duration::zero(), seconds_of(number));
 }
 
 inline const json::Object& object_of(const json::Value& value) {

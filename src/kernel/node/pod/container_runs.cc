@@ -56,6 +56,10 @@ Result<PodAccess> ContainerRuns::access(const std::string& container, bool previ
   return access_to(record_, find(container).get(), container, previous);
 }
 
+Result<PodStreams> ContainerRuns::streams(const std::string& container) const {
+  return streams_of(find(container).get());
+}
+
 bool ContainerRuns::any_unstarted() const {
   return std::any_of(runs_.begin(), runs_.end(),
                      [](const auto& entry) { return entry.second->unstarted; });

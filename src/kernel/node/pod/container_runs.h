@@ -48,8 +48,9 @@ class ContainerRuns {
   // Something of a run is still to be removed.
   bool cleaning() const;
 
-  // See access_to().
+  // See access_to(), streams_of().
   Result<PodAccess> access(const std::string& container, bool previous) const;
+  Result<PodStreams> streams(const std::string& container) const;
   void close_stdin(const std::string& container);
 
  private:

@@ -50,8 +50,14 @@ Result<PodAccess> access_to(const PodRecord& record, const ContainerRun* run,
   if (previous || !run || run->id != out.id) return out;
   out.log = run->log;
   out.running = !run->exited;
+  return out;
+}
+
+Result<PodStreams> streams_of(const ContainerRun* run) {
+  PodStreams out;
+  if (!run) return out;
   TRY(out.stdin_pipe, copy_of(run->stdin_pipe));
-  TRY(out.terminal_fd, copy_of(run->terminal));
+  TRY(out.terminal, copy_of(run->terminal));
   return out;
 }
 

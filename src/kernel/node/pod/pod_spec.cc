@@ -66,9 +66,9 @@ Result<PodSpecPtr> read_pod(json::Value document) {
     pod->deleting = at;
     grace = json::int_at(d, {"metadata", "deletionGracePeriodSeconds"}, grace);
   }
-  pod->grace = seconds_of(grace);
+  pod->grace = span_of_seconds(grace);
   if (json::find(d, {"spec", "activeDeadlineSeconds"})) {
-    pod->active_deadline = seconds_of(json::int_at(d, {"spec", "activeDeadlineSeconds"}));
+    pod->active_deadline = span_of_seconds(json::int_at(d, {"spec", "activeDeadlineSeconds"}));
   }
   return PodSpecPtr(std::move(pod));
 }

@@ -64,6 +64,9 @@ class PodWorker {
   Result<PodAccess> access(const std::string& container, bool previous) const {
     return runs_.access(container, previous);
   }
+  Result<PodStreams> streams(const std::string& container) const {
+    return runs_.streams(container);
+  }
   void close_stdin(const std::string& container) { runs_.close_stdin(container); }
 
  private:

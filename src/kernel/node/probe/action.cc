@@ -58,7 +58,7 @@ class NetworkActions final : public ActionRunner {
     if (const json::Value* v = json::find(action, {"grpc"}))
       co_return co_await grpc(*v, std::move(target), timeout);
     if (const json::Value* v = json::find(action, {"sleep"})) {
-      co_await timer_.sleep_for(seconds_of(json::int_at(*v, {"seconds"})));
+      co_await timer_.sleep_for(span_of_seconds(json::int_at(*v, {"seconds"})));
       co_return Unit{};
     }
     co_return Error(Code::kInvalid, "the manifest names no action that this node knows");

@@ -25,7 +25,7 @@ std::optional<ProbeSpec> probe_of(const json::Value& container, ProbeKind kind) 
   const json::Value* probe = json::find(container, {field});
   if (!probe || !probe->is_object()) return std::nullopt;
   const auto seconds = [&](std::string_view name, int64_t fallback) {
-    return seconds_of(json::int_at(*probe, {name}, fallback));
+    return span_of_seconds(json::int_at(*probe, {name}, fallback));
   };
   ProbeSpec spec;
   spec.action = *probe;

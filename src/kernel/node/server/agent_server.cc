@@ -138,7 +138,7 @@ Result<LogQuery> log_query(const net::Query& query, WallTime now) {
   TRY(out.tail_lines, number(query, "tailLines"));
   TRY(out.limit_bytes, number(query, "limitBytes"));
   TRY(const auto since, number(query, "sinceSeconds"));
-  if (since) out.since = now - std::min(seconds_of(*since), now.time_since_epoch());
+  if (since) out.since = now - std::min(span_of_seconds(*since), now.time_since_epoch());
   if (query.has("sinceTime")) {
     out.since = parse_rfc3339(query.get("sinceTime"));
     if (!out.since) return Error(Code::kBadRequest, "sinceTime must be a time in RFC 3339");
@@ -234,13 +234,14 @@ Task<> AgentServer::exec(net::Request request, net::Responder& responder,
 Task<> AgentServer::attach(net::Request request, net::Responder& responder,
                            std::vector<std::string> path) {
   CO_TRY(const net::Query query, net::Query::parse(request.query));
-  CO_TRY(PodAccess found, access(path, false));
-  if (!found.running || !found.log) {
+  CO_TRY(const PodAccess found, access(path, false));
+  const PodWorker* attached = parts_.pods.find(path[1], path[2]);
+  if (!attached || !found.running || !found.log) {
     co_return Error(Code::kBadRequest, fmt::format("container \"{}\" is not running", path[3]));
   }
   StreamQuery wanted = stream_query(query);
-  const PodWorker* attached = parts_.pods.find(path[1], path[2]);
-  const ContainerSpec* container = attached ? attached->spec().find(path[3]) : nullptr;
+  CO_TRY(PodStreams streams, attached->streams(path[3]));
+  const ContainerSpec* container = attached->spec().find(path[3]);
   // `kubectl run -i` attaches when the container runs already: what it said until then is for it.
   wanted.replay = container && json::bool_at(container->doc, {"stdin"}) &&
                   parts_.timer.now() - found.started < kJustStarted;
@@ -250,7 +251,7 @@ Task<> AgentServer::attach(net::Request request, net::Responder& responder,
     if (spec && json::bool_at(spec->doc, {"stdinOnce"})) pod->close_stdin(path[3]);
   };
   co_return co_await serve_attach(parts_.executor, std::move(request), responder, wanted,
-                                  std::move(found), close_stdin);
+                                  Attached{found, std::move(streams)}, close_stdin);
 }
 
 Task<> AgentServer::port_forward(net::Request request, net::Responder& responder,

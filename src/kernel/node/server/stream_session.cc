@@ -214,18 +214,18 @@ struct Backlog {
 }  // namespace
 
 Task<> serve_attach(Executor executor, net::Request request, net::Responder& responder,
-                    StreamQuery query, PodAccess access, std::function<void()> close_stdin) {
+                    StreamQuery query, Attached attached, std::function<void()> close_stdin) {
   using namespace asio::experimental::awaitable_operators;
-  LoopFd terminal(executor, std::move(access.terminal_fd));
-  io::UniqueFd pipe = std::move(access.stdin_pipe);
+  LoopFd terminal(executor, std::move(attached.streams.terminal));
+  io::UniqueFd pipe = std::move(attached.streams.stdin_pipe);
   if (!query.with_stdin) pipe.reset();
-  LoopFd in = access.terminal ? LoopFd(executor, query.with_stdin ? terminal.fd() : -1)
-                              : LoopFd(executor, std::move(pipe));
+  LoopFd in = attached.run.terminal ? LoopFd(executor, query.with_stdin ? terminal.fd() : -1)
+                                    : LoopFd(executor, std::move(pipe));
   CO_TRY(auto socket, co_await accept(request, responder));
   Channels channels(std::move(socket));
   Backlog backlog{query, {}, 0, {}};
-  const ContainerLogPtr log = access.log;
-  if (query.replay) backlog.replay(access.log_file);
+  const ContainerLogPtr log = attached.run.log;
+  if (query.replay) backlog.replay(attached.run.log_file);
   const uint64_t listener =
       log->listen([&](LogStream stream, std::string_view bytes) { backlog.add(stream, bytes); });
   const auto forward = [&]() -> Async<void> {

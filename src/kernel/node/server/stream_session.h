@@ -45,8 +45,12 @@ std::string failure_status(const Error& error);
 using StartExec = std::function<Task<std::unique_ptr<ExecSession>>()>;
 Task<> serve_exec(Executor executor, net::Request request, net::Responder& responder,
                   StreamQuery query, StartExec start);
+struct Attached {
+  PodAccess run;
+  PodStreams streams;
+};
 // Serves until the container ends or the client goes away (the container lives on).
 Task<> serve_attach(Executor executor, net::Request request, net::Responder& responder,
-                    StreamQuery query, PodAccess access, std::function<void()> close_stdin);
+                    StreamQuery query, Attached attached, std::function<void()> close_stdin);
 
 }  // namespace atl::node
