@@ -14,32 +14,37 @@ struct Started {
   std::optional<Result<>> result;
 };
 
-std::shared_ptr<Started> start(asio::io_context& loop, std::function<Task<>()> body) {
+std::shared_ptr<Started> start(asio::io_context& loop, std::function<Task<>()> body,
+                               std::function<void()> ended) {
   auto started = std::make_shared<Started>();
   started->body = std::move(body);
-  asio::co_spawn(loop, started->body(), [started](std::exception_ptr failure, Result<> result) {
-    if (failure) std::rethrow_exception(failure);
-    started->result.emplace(std::move(result));
-  });
+  asio::co_spawn(loop, started->body(),
+                 [started, ended = std::move(ended)](std::exception_ptr failure, Result<> result) {
+                   if (failure) std::rethrow_exception(failure);
+                   started->result.emplace(std::move(result));
+                   ended();
+                 });
   return started;
 }
 
 }  // namespace
 
 Result<> run(asio::io_context& loop, std::function<Task<>()> body) {
-  const auto started = start(loop, std::move(body));
-  while (!started->result) {
-    loop.restart();
-    if (loop.run_one() == 0)
-      return Error(Code::kInternal, "the loop ran out of work before the coroutine ended");
-  }
+  const auto started = start(loop, std::move(body), [&loop] { loop.stop(); });
+  // Not one handler at a time: Asio keeps the memory of coroutines from handler to handler only
+  // within one call.
+  loop.restart();
+  loop.run();
+  loop.restart();
+  if (!started->result)
+    return Error(Code::kInternal, "the loop ran out of work before the coroutine ended");
   return *std::move(started->result);
 }
 
 Result<> run_simulated(asio::io_context& loop, SimTimer& timer, Duration limit,
                        std::function<Task<>()> body) {
   const MonoTime end = timer.monotonic() + limit;
-  const auto started = start(loop, std::move(body));
+  const auto started = start(loop, std::move(body), [] {});
   while (!started->result) {
     loop.restart();
     if (loop.poll() > 0) continue;
