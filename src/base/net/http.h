@@ -107,8 +107,14 @@ struct Request {
 class ResponseStream {
  public:
   virtual ~ResponseStream() = default;
-  // Waits while the peer's window is closed. kUnavailable once the peer went away.
-  virtual Task<> write(SharedBytes piece) = 0;
+  // The pieces go out one after the other and are never copied together by the caller. Waits while
+  // the peer's window is closed. kUnavailable once the peer went away.
+  virtual Task<> write_all(std::vector<SharedBytes> pieces) = 0;
+  Task<> write(SharedBytes piece) {
+    std::vector<SharedBytes> pieces;
+    pieces.push_back(std::move(piece));
+    return write_all(std::move(pieces));
+  }
   virtual Task<> finish(Headers trailers = {}) = 0;
 };
 

@@ -104,8 +104,8 @@ class Http1Exchange final : public Responder, public std::enable_shared_from_thi
   Task<std::unique_ptr<ByteStream>> upgrade(Headers headers) override;
   bool answered() const override { return state_ != State::kUnanswered; }
 
-  // The pieces of a streamed body.
-  Task<> write_piece(SharedBytes piece);
+  // More of a streamed body.
+  Task<> write_pieces(std::vector<SharedBytes> pieces);
   Task<> finish_stream(Headers trailers);
   // A stream that was dropped before its end breaks the connection off, so that the peer notices.
   void abandon_stream();

@@ -12,7 +12,9 @@ class Http1ResponseStream final : public ResponseStream {
   explicit Http1ResponseStream(std::shared_ptr<Http1Exchange> exchange)
       : exchange_(std::move(exchange)) {}
   ~Http1ResponseStream() override { exchange_->abandon_stream(); }
-  Task<> write(SharedBytes piece) override { return exchange_->write_piece(std::move(piece)); }
+  Task<> write_all(std::vector<SharedBytes> pieces) override {
+    return exchange_->write_pieces(std::move(pieces));
+  }
   Task<> finish(Headers trailers) override { return exchange_->finish_stream(std::move(trailers)); }
 
  private:
@@ -29,6 +31,12 @@ uint64_t size_of(const std::vector<SharedBytes>& pieces) {
   uint64_t size = 0;
   for (const SharedBytes& piece : pieces) size += piece->size();
   return size;
+}
+
+void append_views(const std::vector<SharedBytes>& pieces, std::vector<std::string_view>& out) {
+  for (const SharedBytes& piece : pieces) {
+    if (!piece->empty()) out.push_back(*piece);
+  }
 }
 
 }  // namespace
@@ -100,12 +108,7 @@ Task<> Http1Exchange::send(Response response) {
     framing = "content-length: " + std::to_string(size_of(response.body)) + "\r\n";
   const std::string head = head_text(response.status, response.headers, framing);
   std::vector<std::string_view> pieces{head};
-  if (has_body && !is_head_) {
-    pieces.reserve(response.body.size() + 1);
-    for (const SharedBytes& piece : response.body) {
-      if (!piece->empty()) pieces.push_back(*piece);
-    }
-  }
+  if (has_body && !is_head_) append_views(response.body, pieces);
   CO_TRY_OK(co_await connection_.write(std::move(pieces)));
   state_ = State::kComplete;
   co_return Unit{};
@@ -141,28 +144,24 @@ Result<> Http1Exchange::check_streaming() const {
   return Unit{};
 }
 
-Task<> Http1Exchange::write_piece(SharedBytes piece) {
+// All pieces are one chunk, where there are chunks.
+Task<> Http1Exchange::write_pieces(std::vector<SharedBytes> pieces) {
   CO_TRY_OK(check_streaming());
-  if (piece->empty()) co_return Unit{};
-  switch (framing_) {
-    case Framing::kNone:
-      break;
-    case Framing::kUntilClose:
-      CO_TRY_OK(co_await connection_.write({*piece}));
-      break;
-    case Framing::kLength:
-      if (piece->size() > length_left_)
-        co_return Error(Code::kInternal, "more was written than Content-Length says");
-      length_left_ -= piece->size();
-      CO_TRY_OK(co_await connection_.write({*piece}));
-      break;
-    case Framing::kChunked: {
-      const std::string size_line = hex(piece->size()) + "\r\n";
-      CO_TRY_OK(co_await connection_.write({size_line, *piece, "\r\n"}));
-      break;
-    }
+  const uint64_t size = size_of(pieces);
+  if (size == 0 || framing_ == Framing::kNone) co_return Unit{};
+  if (framing_ == Framing::kLength) {
+    if (size > length_left_)
+      co_return Error(Code::kInternal, "more was written than Content-Length says");
+    length_left_ -= size;
   }
-  co_return Unit{};
+  const bool chunked = framing_ == Framing::kChunked;
+  const std::string size_line = hex(size) + "\r\n";
+  std::vector<std::string_view> out;
+  out.reserve(pieces.size() + 2);
+  if (chunked) out.push_back(size_line);
+  append_views(pieces, out);
+  if (chunked) out.push_back("\r\n");
+  co_return co_await connection_.write(std::move(out));
 }
 
 Task<> Http1Exchange::finish_stream(Headers trailers) {

@@ -35,7 +35,7 @@ class Http2Exchange final : public Http2Stream, public Responder {
   }
   bool answered() const override { return answered_; }
 
-  Task<> write_piece(SharedBytes piece);
+  Task<> write_pieces(std::vector<SharedBytes> pieces);
   Result<> finish_stream(Headers trailers);
   void abandon_stream();
   void handler_ended() { cancel_ = nullptr; }
@@ -118,7 +118,9 @@ class Http2ResponseStream final : public ResponseStream {
   explicit Http2ResponseStream(std::shared_ptr<Http2Exchange> exchange)
       : exchange_(std::move(exchange)) {}
   ~Http2ResponseStream() override { exchange_->abandon_stream(); }
-  Task<> write(SharedBytes piece) override { return exchange_->write_piece(std::move(piece)); }
+  Task<> write_all(std::vector<SharedBytes> pieces) override {
+    return exchange_->write_pieces(std::move(pieces));
+  }
   Task<> finish(Headers trailers) override {
     co_return exchange_->finish_stream(std::move(trailers));
   }
@@ -247,10 +249,8 @@ Task<std::unique_ptr<ResponseStream>> Http2Exchange::stream(int status, Headers 
       std::static_pointer_cast<Http2Exchange>(shared_from_this()));
 }
 
-Task<> Http2Exchange::write_piece(SharedBytes piece) {
+Task<> Http2Exchange::write_pieces(std::vector<SharedBytes> pieces) {
   if (without_body_) co_return Unit{};
-  std::vector<SharedBytes> pieces;
-  pieces.push_back(std::move(piece));
   CO_TRY_OK(queue(std::move(pieces)));
   co_return co_await wait_for_room(connection_.core().limits.write_buffer_bytes);
 }

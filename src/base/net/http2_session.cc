@@ -235,8 +235,10 @@ Async<void> Http2Session::run(std::string early) {
 
 bool Http2Session::receive(std::string_view bytes) {
   last_received_ = now();
+  receiving_ = true;
   const ssize_t used = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  receiving_ = false;
   just_closed_.clear();
   schedule_flush();
   if (used >= 0) return true;
@@ -304,6 +306,16 @@ void Http2Session::resume(Http2Stream& stream) {
     nghttp2_session_resume_data(session_, stream.id_);
   }
   schedule_flush();
+}
+
+void Http2Session::output_queued(Http2Stream& stream, size_t bytes) {
+  queued_bytes_ += bytes;
+  resume(stream);
+}
+
+// A handler begins, and may answer, while nghttp2 still reads its request.
+void Http2Session::write_full_batch() {
+  if (queued_bytes_ >= kFlushBytes && !receiving_) flush();
 }
 
 void Http2Session::reset(Http2Stream& stream, uint32_t error_code) {
@@ -392,6 +404,7 @@ bool Http2Session::fill(std::string& out) {
 
 void Http2Session::flush() {
   if (writing_ || over_) return;
+  queued_bytes_ = 0;
   thread_local std::string out;
   while (true) {
     out.clear();

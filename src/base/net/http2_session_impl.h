@@ -25,9 +25,11 @@ struct Http2Options {
 // turns bytes into frames and back and does no I/O.
 // One coroutine reads. Writing happens in flush(), without a coroutine while the socket takes all:
 // whatever was queued in one turn of the loop goes out in one write, so that an event for thousands
-// of streams costs a few system calls. Only a full socket starts the writer coroutine. Bounds: the
-// flow-control windows below for what arrives, write_buffer_bytes of a stream and kFlushBytes of
-// the connection for what goes out. A peer that floods with frames that carry nothing is sent away.
+// of streams costs a few system calls; what fills a write goes out before the end of the turn, so
+// that the peer is busy with it meanwhile. Only a full socket starts the writer coroutine. Bounds:
+// the flow-control windows below for what arrives, write_buffer_bytes of a stream and kFlushBytes
+// of the connection for what goes out. A peer that floods with frames that carry nothing is sent
+// away.
 class Http2Session : public std::enable_shared_from_this<Http2Session> {
  public:
   static constexpr size_t kStreamWindowBytes = 256 * 1024;
@@ -51,6 +53,9 @@ class Http2Session : public std::enable_shared_from_this<Http2Session> {
 
   // For streams.
   void resume(Http2Stream& stream);
+  void output_queued(Http2Stream& stream, size_t bytes);
+  // Writes at once where the streams have queued a whole write.
+  void write_full_batch();
   void reset(Http2Stream& stream, uint32_t error_code);
   void body_taken(Http2Stream& stream, size_t bytes);
   void schedule_flush();
@@ -102,6 +107,7 @@ class Http2Session : public std::enable_shared_from_this<Http2Session> {
   std::unique_ptr<Transport> transport_;
   std::unordered_map<int32_t, std::shared_ptr<Http2Stream>> streams_;
   std::vector<std::shared_ptr<Http2Stream>> just_closed_;  // released outside of nghttp2
+  size_t queued_bytes_ = 0;                                // by streams since the last flush
   std::string unsent_;                                     // what the socket did not take
   std::string* filling_ = nullptr;  // where DATA goes while frames are collected
   Deadlines::Entry stall_check_;
@@ -110,6 +116,7 @@ class Http2Session : public std::enable_shared_from_this<Http2Session> {
   size_t empty_frames_ = 0;
   std::string end_reason_;
   bool flush_posted_ = false;
+  bool receiving_ = false;  // inside nghttp2, which must not be asked for output then
   bool writing_ = false;
   bool over_ = false;
   const bool is_server_;

@@ -53,19 +53,22 @@ Result<> Http2Stream::queue(std::vector<SharedBytes> pieces) {
   if (output_finished_) return Error(Code::kInternal, "the stream has been finished already");
   if (output_bytes_ == 0) last_progress_ = session_.now();
   std::erase_if(pieces, [](const SharedBytes& piece) { return piece->empty(); });
-  for (const SharedBytes& piece : pieces) output_bytes_ += piece->size();
+  size_t size = 0;
+  for (const SharedBytes& piece : pieces) size += piece->size();
+  output_bytes_ += size;
   if (output_.empty()) {
     output_ = std::move(pieces);
   } else {
     output_.insert(output_.end(), std::make_move_iterator(pieces.begin()),
                    std::make_move_iterator(pieces.end()));
   }
-  session_.resume(*this);
+  session_.output_queued(*this, size);
   return Unit{};
 }
 
 Task<> Http2Stream::wait_for_room(size_t limit) {
   const auto self = shared_from_this();
+  if (!closed_) session_.write_full_batch();
   while (!closed_ && output_bytes_ > limit) co_await changed_.wait();
   if (closed_ && output_bytes_ > 0)
     co_return Error(Code::kUnavailable, "the peer closed the stream");

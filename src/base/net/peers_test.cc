@@ -70,9 +70,10 @@ namespace {
 Task<> stream_lines(Responder& responder, size_t count, size_t* streamed) {
   CO_TRY(auto out, co_await responder.stream(200, {{"content-type", "text/plain"}}));
   for (size_t i = 0; i < count; ++i) {
-    const auto piece = share("line " + std::to_string(i) + "\n");
-    CO_TRY_OK(co_await out->write(piece));
-    *streamed += piece->size();
+    const std::vector<SharedBytes> pieces{share("line "), share(""),
+                                          share(std::to_string(i) + "\n")};
+    CO_TRY_OK(co_await out->write_all(pieces));
+    for (const SharedBytes& piece : pieces) *streamed += piece->size();
   }
   co_return co_await out->finish({{"x-lines", std::to_string(count)}});
 }

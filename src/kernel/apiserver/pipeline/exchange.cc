@@ -42,8 +42,7 @@ Task<> Exchange::reply(int status, std::string content_type, std::vector<SharedB
   for (const SharedBytes& piece : body) size += piece->size();
   if (size >= kGzipFrom && wants_gzip(http)) {
     Gzip gzip;
-    for (SharedBytes& piece : body) piece = share(gzip.add(*piece));
-    body.push_back(share(gzip.finish()));
+    body = {share(gzip.add(body)), share(gzip.finish())};
     headers.set("content-encoding", "gzip");
     headers.add("vary", "Accept-Encoding");
   }

@@ -33,11 +33,10 @@ Gzip::~Gzip() {
   deflateEnd(&state_->stream);
 }
 
-std::string Gzip::run(std::string_view piece, int flush) {
+void Gzip::run(std::string_view piece, int flush, std::string& out) {
   z_stream& stream = state_->stream;
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(piece.data()));
   stream.avail_in = uInt(piece.size());
-  std::string out;
   do {
     const size_t before = out.size();
     out.resize(before + kChunk);
@@ -47,14 +46,19 @@ std::string Gzip::run(std::string_view piece, int flush) {
     CHECK(done != Z_STREAM_ERROR);
     out.resize(out.size() - stream.avail_out);
   } while (stream.avail_out == 0);
+}
+
+std::string Gzip::add(std::span<const SharedBytes> pieces) {
+  std::string out;
+  for (const SharedBytes& piece : pieces) run(*piece, Z_NO_FLUSH, out);
+  run({}, Z_SYNC_FLUSH, out);
   return out;
 }
 
-std::string Gzip::add(std::string_view piece) {
-  return run(piece, Z_SYNC_FLUSH);
-}
 std::string Gzip::finish() {
-  return run({}, Z_FINISH);
+  std::string out;
+  run({}, Z_FINISH, out);
+  return out;
 }
 
 }  // namespace atl::apiserver

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -23,13 +24,13 @@ class Gzip {
   Gzip(const Gzip&) = delete;
   Gzip& operator=(const Gzip&) = delete;
 
-  // The compressed form of a piece, flushed so that the reader gets all of it.
-  std::string add(std::string_view piece);
+  // The compressed form of the pieces, flushed so that the reader gets all of them.
+  std::string add(std::span<const SharedBytes> pieces);
   // The end of the stream.
   std::string finish();
 
  private:
-  std::string run(std::string_view piece, int flush);
+  void run(std::string_view piece, int flush, std::string& out);
   struct State;
   std::unique_ptr<State> state_;
 };

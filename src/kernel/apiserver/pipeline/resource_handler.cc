@@ -127,12 +127,12 @@ Task<> ResourceHandler::list(Exchange& exchange, const Call& call) {
 }
 
 Task<> ResourceHandler::send_list(Exchange& exchange, Views::List list, const View& view) {
-  if (list.bytes_estimate() <= kWholeListBytes || view.encoding != Encoding::kJson) {
+  if (!list.exceeds(kWholeListBytes) || view.encoding != Encoding::kJson) {
     std::vector<SharedBytes> body;
     for (;;) {
-      CO_TRY(SharedBytes piece, list.more());
-      if (!piece) break;
-      body.push_back(std::move(piece));
+      CO_TRY(std::vector<SharedBytes> part, list.more());
+      if (part.empty()) break;
+      std::ranges::move(part, std::back_inserter(body));
     }
     if (view.encoding == Encoding::kJson && !view.pretty) {
       co_return co_await exchange.reply(200, "application/json", std::move(body));
@@ -152,10 +152,10 @@ Task<> ResourceHandler::send_list(Exchange& exchange, Views::List list, const Vi
   }
   CO_TRY(auto stream, co_await exchange.stream(200, "application/json"));
   for (;;) {
-    CO_TRY(SharedBytes piece, list.more());
-    if (!piece) break;
-    if (gzip) piece = share(gzip->add(*piece));
-    CO_TRY_OK(co_await stream->write(std::move(piece)));
+    CO_TRY(std::vector<SharedBytes> part, list.more());
+    if (part.empty()) break;
+    if (gzip) part = {share(gzip->add(part))};
+    CO_TRY_OK(co_await stream->write_all(std::move(part)));
   }
   if (gzip) CO_TRY_OK(co_await stream->write(share(gzip->finish())));
   co_return co_await stream->finish();

@@ -120,60 +120,63 @@ Views::List Views::list(ListPage page, api::KindPtr kind, View view) const {
   return list;
 }
 
-size_t Views::List::bytes_estimate() const {
-  size_t sum = 256;
-  for (const CachedPtr& item : page_.items) sum += item->object->text().size() + 1;
-  return sum;
-}
-
-// Looks at no more items than the piece will hold: a list may have many pieces.
-size_t Views::List::next_piece_bytes() const {
-  constexpr size_t kMost = kPieceBytes + 16 * 1024;
-  size_t sum = 256;
-  for (size_t i = at_; i < page_.items.size() && sum < kMost; ++i)
-    sum += page_.items[i]->object->text().size() + 1;
-  return std::min(sum, kMost);
-}
-
-Result<SharedBytes> Views::List::more() {
-  if (ended_) return SharedBytes();
-  if (view_.shape == Shape::kTable) {
-    ended_ = true;
-    std::vector<api::ObjectPtr> objects;
-    objects.reserve(page_.items.size());
-    for (const CachedPtr& item : page_.items) {
-      TRY(api::ObjectPtr own, views_->in_version(item->object, kind_));
-      objects.push_back(std::move(own));
-    }
-    return share(
-        views_->table_text(*kind_, objects, page_.revision, page_.next, view_, Columns::kDefine));
+bool Views::List::exceeds(size_t bytes) const {
+  size_t sum = 0;
+  for (const CachedPtr& item : page_.items) {
+    sum += item->object->text().size();
+    if (sum > bytes) return true;
   }
+  return false;
+}
+
+Result<std::vector<SharedBytes>> Views::List::more() {
+  static const SharedBytes kComma = share(",");
+  std::vector<SharedBytes> part;
+  if (ended_) return part;
+  if (view_.shape == Shape::kTable) {
+    TRY(std::string table, whole_table());
+    part.push_back(share(std::move(table)));
+    ended_ = true;
+    return part;
+  }
+  size_t size = 0;
+  const auto add = [&](SharedBytes piece) {
+    size += piece->size();
+    part.push_back(std::move(piece));
+  };
   const bool partial = view_.shape == Shape::kPartial;
-  std::string piece;
-  piece.reserve(next_piece_bytes());
   if (!begun_) {
     begun_ = true;
-    piece += fmt::format("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":{},\"items\":[",
-                         partial ? "PartialObjectMetadataList" : kind_->list_kind,
-                         partial ? "meta.k8s.io/v1" : kind_->gvk.group_version().text(),
-                         json::serialize(list_meta(page_)));
+    add(share(fmt::format("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":{},\"items\":[",
+                          partial ? "PartialObjectMetadataList" : kind_->list_kind,
+                          partial ? "meta.k8s.io/v1" : kind_->gvk.group_version().text(),
+                          json::serialize(list_meta(page_)))));
   }
-  for (; at_ < page_.items.size() && piece.size() < kPieceBytes; ++at_) {
-    if (at_ > 0) piece += ',';
+  for (; at_ < page_.items.size() && size < kPartBytes; ++at_) {
+    if (at_ > 0) add(kComma);
     const api::ObjectPtr& object = page_.items[at_]->object;
     if (!partial && object->header().gvk == kind_->gvk) {
-      piece += object->text();
+      add(object->bytes());
     } else {
-      TRY(const std::string item, views_->text(object, kind_, view_, Columns::kOmit));
-      piece += item;
+      TRY(std::string item, views_->text(object, kind_, view_, Columns::kOmit));
+      add(share(std::move(item)));
     }
   }
   if (at_ == page_.items.size()) {
     ended_ = true;
-    piece += "]}";
-    if (view_.encoding == Encoding::kJson) piece += '\n';
+    add(share(view_.encoding == Encoding::kJson ? "]}\n" : "]}"));
   }
-  return share(std::move(piece));
+  return part;
+}
+
+Result<std::string> Views::List::whole_table() const {
+  std::vector<api::ObjectPtr> objects;
+  objects.reserve(page_.items.size());
+  for (const CachedPtr& item : page_.items) {
+    TRY(api::ObjectPtr own, views_->in_version(item->object, kind_));
+    objects.push_back(std::move(own));
+  }
+  return views_->table_text(*kind_, objects, page_.revision, page_.next, view_, Columns::kDefine);
 }
 
 std::string Views::bookmark(const Watcher::Item& item, const api::Kind& kind,
@@ -212,9 +215,10 @@ Result<SharedBytes> Views::frame(const Watcher::Item& item, const api::KindPtr& 
     TRY(const std::string object, text(item.object->object, kind, view, columns));
     return share(framed(type, object));
   }
+  // Short enough to need no memory of its own: thousands of watchers look here for one change.
   std::string id = kind->gvk.version + '/' + view.id();
-  id += columns == Columns::kDefine ? "+/" : "/";
-  id += type;
+  id += columns == Columns::kDefine ? '+' : '/';
+  id += type.front();
   if (const auto known = item.change->frames.find(id); known != item.change->frames.end())
     return known->second;
   std::string bytes;

@@ -26,17 +26,19 @@ class Views {
   Result<SharedBytes> document(const json::Value& document, const api::Schema* schema,
                                const View& view) const;
 
-  // A list as pieces, in order. Objects in the stored version are copied, not decoded. `more()`
-  // makes the next piece of about kPieceBytes; empty at the end.
-  static constexpr size_t kPieceBytes = 128 * 1024;
+  // A list in parts, in order. Objects in the stored version are neither decoded nor copied: their
+  // own bytes are pieces of the list.
+  static constexpr size_t kPartBytes = 128 * 1024;
   class List {
    public:
-    Result<SharedBytes> more();
-    size_t bytes_estimate() const;
+    // The next pieces, about kPartBytes of them; none at the end.
+    Result<std::vector<SharedBytes>> more();
+    // Whether the stored objects take more than that; looks at no more of them than it must.
+    bool exceeds(size_t bytes) const;
 
    private:
     friend class Views;
-    size_t next_piece_bytes() const;
+    Result<std::string> whole_table() const;
 
     const Views* views_;
     api::KindPtr kind_;

@@ -57,8 +57,8 @@ class FakeResponder final : public net::Responder {
   class Stream final : public net::ResponseStream {
    public:
     explicit Stream(std::shared_ptr<FakeReply> reply) : reply_(std::move(reply)) {}
-    Task<> write(SharedBytes piece) override {
-      reply_->body += *piece;
+    Task<> write_all(std::vector<SharedBytes> pieces) override {
+      for (const SharedBytes& piece : pieces) reply_->body += *piece;
       reply_->changed.notify();
       co_return Unit{};
     }
