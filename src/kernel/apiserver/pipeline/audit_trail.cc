@@ -1,6 +1,7 @@
 #include "kernel/apiserver/pipeline/audit_trail.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,7 +9,7 @@
 
 #include "base/io/files.h"
 #include "base/observe/log.h"
-#include "base/text/json.h"
+#include "base/text/json_writer.h"
 
 namespace atl::apiserver {
 namespace {
@@ -28,29 +29,31 @@ bool leaves_a_trail(const Exchange& exchange) {
   return was_refused(exchange) || is_mutating(info) || connects;
 }
 
-std::string line_of(const Exchange& exchange, WallTime now) {
+// Straight into the text: every write passes here, and a tree costs ten times as much.
+void append_line(const Exchange& exchange, WallTime now, std::string& out) {
   const RequestInfo& info = exchange.info;
-  json::Object line{{"time", rfc3339(now)},
-                    {"auditID", exchange.audit_id},
-                    {"verb", info.verb},
-                    {"code", exchange.status()},
-                    {"source", exchange.http.peer.address}};
-  const auto add = [&line](const char* key, std::string_view text) {
-    if (!text.empty()) line[key] = text.substr(0, kTextMax);
+  const auto add = [&out](std::string_view key, std::string_view text) {
+    if (text.empty()) return;
+    out.append(",\"").append(key).append("\":");
+    json::append_quoted(out, text.substr(0, kTextMax));
   };
+  out += fmt::format("{{\"time\":\"{}\",\"code\":{}", rfc3339(now), exchange.status());
+  add("auditID", exchange.audit_id);
+  add("verb", info.verb);
+  add("source", exchange.http.peer.address);
   if (exchange.user) add("user", exchange.user->name);
   add("impersonator", exchange.impersonator);
-  if (!info.is_resource) {
+  if (info.is_resource) {
+    add("group", info.group);
+    add("resource", info.resource);
+    add("subresource", info.subresource);
+    add("namespace", info.ns);
+    add("name", info.name.empty() ? exchange.subject.name : info.name);
+    if (exchange.query.has("dryRun")) out += ",\"dryRun\":true";
+  } else {
     add("path", info.path);
-    return json::serialize(line) + '\n';
   }
-  add("group", info.group);
-  add("resource", info.resource);
-  add("subresource", info.subresource);
-  add("namespace", info.ns);
-  add("name", info.name.empty() ? exchange.subject.name : info.name);
-  if (exchange.query.has("dryRun")) line["dryRun"] = true;
-  return json::serialize(line) + '\n';
+  out += "}\n";
 }
 
 }  // namespace
@@ -85,7 +88,7 @@ Result<> AuditTrail::rotate() {
 void AuditTrail::note(const Exchange& exchange, WallTime now) {
   if (!leaves_a_trail(exchange)) return;
   if (was_refused(exchange) && ++refused_ > kRefusedMax) return;
-  lines_ += line_of(exchange, now);
+  append_line(exchange, now, lines_);
   if (lines_.size() < kLinesMax) return;
   const size_t refused = refused_;
   flush();
@@ -107,7 +110,7 @@ Result<> AuditTrail::write_out() {
 
 void AuditTrail::flush() {
   if (refused_ > kRefusedMax) {
-    lines_ += json::serialize(json::Object{{"refusedMore", refused_ - kRefusedMax}}) + '\n';
+    lines_ += fmt::format("{{\"refusedMore\":{}}}\n", refused_ - kRefusedMax);
   }
   refused_ = 0;
   if (lines_.empty()) return;

@@ -69,14 +69,17 @@ Task<Written> Registry::create_stored(Call call, json::Value object, Ownership o
                            {{"FieldValueRequired",
                              "Required value: name or generateName is required", "metadata.name"}});
   }
-  const json::Value unnamed = attempt.object;
+  const std::string ns = attempt.kind->namespaced ? call.key.ns : "";
+  ResourceCache& resource = cache().of(attempt.kind->gvr.group, attempt.kind->gvr.resource);
+  // A name that is free now. Another write may still take it before ours is committed, once in
+  // millions: a client is told then, rather than every create copying its object for another try.
   for (int left = kGenerateTries; left > 0; --left) {
-    attempt.object = unnamed;
-    json::set(attempt.object, {"metadata", "name"},
-              json::Value(base + parts_.rng.name_suffix(kGeneratedSuffix)));
+    const std::string name = base + parts_.rng.name_suffix(kGeneratedSuffix);
+    if (resource.get(api::ObjectKey{ns, name}.text())) continue;
+    json::set(attempt.object, {"metadata", "name"}, json::Value(name));
     auto written = co_await create_once(attempt);
     if (written || written.error().code() != Code::kExists) co_return std::move(written);
-    attempt.settle(false);  // the next name claims anew
+    break;
   }
   co_return Error(
       Code::kExists,
