@@ -129,6 +129,7 @@ void Connection::connect(const Target& target) {
 void Connection::start_tls(const Target& target) {
   context_ = SSL_CTX_new(TLS_client_method());
   SSL_CTX_set_read_ahead(context_, 1);
+  SSL_CTX_set_default_read_buffer_len(context_, kReadBytes);
   SSL_CTX_set_mode(context_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   const char* file = target.pem.c_str();
   if (!target.pem.empty() && (SSL_CTX_use_certificate_chain_file(context_, file) != 1 ||

@@ -51,7 +51,10 @@ class Lines final : public Receiver {
     deliveries_.ready();
   }
   void on_data(std::string_view piece) override {
-    deliveries_.arrived(static_cast<size_t>(std::count(piece.begin(), piece.end(), '\n')));
+    size_t lines = 0;
+    // find() is memchr: std::count looks at one byte after the other, a third of the client's time.
+    for (size_t at = 0; (at = piece.find('\n', at)) != std::string_view::npos; ++at) ++lines;
+    if (lines > 0) deliveries_.arrived(lines);
   }
   void on_end() override {
     if (!deliveries_.over) die("the server ended a watch");
