@@ -1,13 +1,17 @@
 #include "cli/app.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 
 #include <CLI/CLI.hpp>
 
 #include "cli/complete.h"
 #include "cli/help.h"
+#include "cli/session.h"
+#include "cli/usage.h"
 #include "cli/verbs.h"
 
 namespace atl::cli {
@@ -53,10 +57,12 @@ class App {
     app_.require_subcommand(1);
     app_.add_option("--home", common_.home, "instance below this folder")
         ->envname("ATOLL_HOME")
+        ->take_last()
         ->type_name("DIR");
     app_.add_option("--kubeconfig", common_.kubeconfig, "kubeconfig file")->type_name("FILE");
     app_.add_option("--context", common_.context, "context of the kubeconfig")
         ->type_name("CONTEXT");
+    app_.set_version_flag("--version", "client: " ATOLL_VERSION, "version of this command");
     app_.fallthrough();
     app_.footer(
         "Examples:\n  atoll status\n  atoll image load app.tar\n  atoll apply -f app.yaml\n"
@@ -77,18 +83,18 @@ class App {
     }
     try {
       app_.parse(argc, argv);
-    } catch (const CLI::RequiredError& error) {
-      // Of a word that is no verb only the lack of one is told.
-      const auto unknown = app_.get_subcommands().empty() ? app_.remaining() : Words{};
-      if (unknown.empty()) return app_.exit(error), int(Exit::kUsage);
-      std::fprintf(stderr, "There is no verb \"%s\"; atoll --help lists them.\n",
-                   unknown.front().c_str());
-      return int(Exit::kUsage);
+    } catch (const CLI::Success& success) {
+      return app_.exit(success);
     } catch (const CLI::ParseError& error) {
-      const int code = app_.exit(error);
-      return code == 0 ? 0 : int(Exit::kUsage);
+      std::fputs(usage_error(app_, error, kubeconfig_file(common_)).c_str(), stderr);
+      return int(Exit::kUsage);
     }
     const auto done = action_();
+    // What was printed may still be on its way: a full disk is a failure, too.
+    if (const bool written = std::fflush(stdout) == 0 && !std::ferror(stdout); !written && done) {
+      std::fprintf(stderr, "error: the output cannot be written: %s\n", std::strerror(errno));
+      return int(Exit::kFailed);
+    }
     if (done) return exit_code_;
     std::fprintf(stderr, "error: %s\n", done.error().message().c_str());
     return int(exit_of(done.error().code()));
@@ -101,6 +107,14 @@ class App {
     sub->footer(std::string("Examples:\n") + examples);
     sub->callback([this, action = std::move(action)] { action_ = action; });
     return sub;
+  }
+
+  static int help(Words words) {
+    words.insert(words.begin(), "atoll");
+    words.emplace_back("--help");
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    return App().run(int(argv.size()), argv.data());
   }
 
   void with_namespace(CLI::App* sub) {
@@ -116,7 +130,9 @@ class App {
       for (const auto& [name, output] : kFormats) {
         if (text == name) return void(common_.output = output);
       }
-      throw CLI::ValidationError("--output takes table, wide, json, yaml or name, not " + text);
+      const bool template_text = text.find('=') != std::string::npos;
+      throw CLI::ValidationError("--output takes table, wide, json, yaml or name, not " + text +
+                                 (template_text ? "; for parts of it: -o json | jq" : ""));
     };
     sub->add_option_function<std::string>("-o,--output", read, "table, wide, json, yaml or name")
         ->type_name("FORMAT");
@@ -243,6 +259,13 @@ class App {
          "  sudo atoll kubeconfig > ~/.kube/config", [this] { return kubeconfig(common_); });
     with_output(verb("version", "Print versions", "  atoll version\n  atoll version -o json",
                      [this] { return version(common_); }));
+    verb("help", "Say what a verb does", "  atoll help get\n  atoll help image load",
+         [this] {
+           exit_code_ = help(words_);
+           return Result<>(Unit{});
+         })
+        ->add_option("verb", words_, "VERB...")
+        ->type_name("VERB");
     CLI::App* completion_verb = verb("completion", "Print a shell's completion script",
                                      "  source <(atoll completion bash)\n"
                                      "  source <(atoll completion zsh)\n"
@@ -262,6 +285,7 @@ class App {
   LogsOptions logs_;
   ExecOptions exec_;
   std::string argument_;
+  Words words_;
   std::function<Result<>()> action_;
   int exit_code_ = 0;
 };

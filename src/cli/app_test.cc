@@ -1,9 +1,11 @@
 #include "cli/app.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -52,10 +54,47 @@ TEST(App, ExitCodesAndWhatIsSaid) {
     Exit code;
     const char* said;  // on standard error
   } cases[] = {
-      {"no verb", {}, Exit::kUsage, "subcommand is required"},
-      {"an unknown verb", {"frobnicate"}, Exit::kUsage, "no verb \"frobnicate\""},
-      {"an unknown option", {"get", "pods", "--colour"}, Exit::kUsage, "--colour"},
-      {"a missing argument", {"get"}, Exit::kUsage, "what is required"},
+      {"no verb: the help", {}, Exit::kUsage, "Examples:\n  atoll status"},
+      {"no verb of a verb", {"image"}, Exit::kUsage, "Examples:\n  docker save"},
+      {"an unknown verb", {"frobnicate"}, Exit::kUsage, "atoll has no verb \"frobnicate\"\natoll"},
+      {"a verb with a typing error", {"gte", "pods"}, Exit::kUsage, "\"gte\"; near it: get\n"},
+      {"the same below a verb",
+       {"image", "laod"},
+       Exit::kUsage,
+       "atoll image has no verb \"laod\"; near it: load"},
+      {"a verb of kubectl",
+       {"describe", "pod", "a"},
+       Exit::kUsage,
+       "kubectl has it: KUBECONFIG=/nonexistent/kubeconfig kubectl describe"},
+      {"an unknown option",
+       {"get", "pods", "--colour"},
+       Exit::kUsage,
+       "atoll get has no option --colour, as in: atoll get pods\natoll get --help"},
+      {"an option with a typing error",
+       {"get", "pods", "--outptu=json"},
+       Exit::kUsage,
+       "atoll get has no option --outptu; near it: --output"},
+      {"an option of all with one",
+       {"get", "pods", "--kubeconfg", "a"},
+       Exit::kUsage,
+       "near it: --kubeconfig"},
+      {"an option before the verb",
+       {"--hlep"},
+       Exit::kUsage,
+       "atoll has no option --hlep; near it: --help"},
+      {"a word too many",
+       {"kubeconfig", "extra"},
+       Exit::kUsage,
+       "atoll kubeconfig does not take \"extra\""},
+      {"a missing argument", {"get"}, Exit::kUsage, "what is required, as in: atoll get pods"},
+      {"a file without -f",
+       {"apply", "app.yaml"},
+       Exit::kUsage,
+       "--filename is required, as in: atoll apply -f app.yaml"},
+      {"a template",
+       {"get", "pods", "-o", "jsonpath={.items}"},
+       Exit::kUsage,
+       "not jsonpath={.items}; for parts of it: -o json | jq"},
       {"an unknown format",
        {"get", "pods", "-o", "xml"},
        Exit::kUsage,
@@ -148,6 +187,35 @@ TEST(App, HelpLeadsWithExamples) {
   }
 }
 
+TEST(App, HabitsOfOtherCommands) {
+  EXPECT_EQ(run({"help"}).out, run({"--help"}).out);
+  EXPECT_EQ(run({"help", "image", "load"}).out, run({"image", "load", "--help"}).out);
+  EXPECT_EQ(run({"--home", "/a", "help", "get"}).out, run({"get", "--help"}).out);
+  EXPECT_EQ(run({"--version"}).out, run({"version"}).out);
+  EXPECT_EQ(run({"--home", "/a", "--home", "/nonexistent", "get", "pods"}).code,
+            int(Exit::kNotFound))
+      << "the last one counts";
+}
+
+TEST(App, OutputThatCannotBeWrittenIsAFailure) {
+  const int before = ::dup(STDOUT_FILENO);
+  const int full = ::open("/dev/full", O_WRONLY);
+  ASSERT_GE(full, 0);
+  std::fflush(stdout);
+  ::dup2(full, STDOUT_FILENO);
+  testing::internal::CaptureStderr();
+  std::string program = "atoll", verb = "version";
+  char* argv[] = {program.data(), verb.data()};
+  const int code = run_app(2, argv);
+  const std::string said = testing::internal::GetCapturedStderr();
+  std::clearerr(stdout);
+  ::dup2(before, STDOUT_FILENO);
+  ::close(before);
+  ::close(full);
+  EXPECT_EQ(code, int(Exit::kFailed));
+  EXPECT_EQ(said, "error: the output cannot be written: No space left on device\n");
+}
+
 TEST(App, CompletesWhatIsHalfTyped) {
   const struct {
     const char* name;
@@ -156,8 +224,8 @@ TEST(App, CompletesWhatIsHalfTyped) {
   } cases[] = {
       {"verbs",
        {""},
-       {"apply", "completion", "delete", "doctor", "exec", "get", "image", "kubeconfig", "logs",
-        "status", "version"}},
+       {"apply", "completion", "delete", "doctor", "exec", "get", "help", "image", "kubeconfig",
+        "logs", "status", "version"}},
       {"a verb", {"st"}, {"status"}},
       {"verbs of a verb", {"image", ""}, {"list", "load", "pull", "rm"}},
       {"options of a verb and of all", {"logs", "--n"}, {"--namespace"}},

@@ -78,7 +78,7 @@ void look_at_disk(const io::Layout& layout, std::vector<Finding>& out) {
 void look_at_api(const Common& common, std::vector<Finding>& out) {
   auto session = Session::open(common);
   if (!session) {
-    out.push_back({"kubeconfig", false, session.error().message(), "start Atoll: ./up"});
+    out.push_back({"kubeconfig", false, session.error().message(), ""});
     return;
   }
   const auto ready = (*session)->call("GET", "/readyz", {}, {}, "*/*");
@@ -115,7 +115,8 @@ Result<> doctor(const Common& common) {
   for (const Finding& finding : findings) {
     bad += !finding.ok;
     rows.push_back({finding.what, finding.ok ? "ok" : "WRONG",
-                    finding.ok ? finding.detail : finding.detail + "; " + finding.remedy});
+                    finding.ok || finding.remedy.empty() ? finding.detail
+                                                         : finding.detail + "; " + finding.remedy});
     list.push_back({{"check", finding.what}, {"ok", finding.ok}, {"detail", finding.detail}});
   }
   if (common.output == Output::kJson || common.output == Output::kYaml) {

@@ -105,6 +105,15 @@ Result<int> exit_code_of(std::string_view text) {
                std::string(json::string_at(status, {"message"}, "the command could not be run")));
 }
 
+// A refused connection carries the server's Status behind other words: what it says is enough.
+Error in_the_servers_words(const Error& error) {
+  const std::string message = error.message();
+  const size_t start = message.find('{');
+  const auto status = json::parse(start == std::string::npos ? "" : message.substr(start));
+  if (!status || json::string_at(*status, {"kind"}) != "Status") return error;
+  return Error(error.code(), std::string(json::string_at(*status, {"message"})));
+}
+
 Task<int> receive(net::WebSocket& socket) {
   std::optional<Result<int>> code;
   for (;;) {
@@ -144,9 +153,10 @@ Result<> exec(const Common& common, const ExecOptions& options, int& exit_code) 
   for (const std::string& word : options.command) target += "&command=" + net::percent_encode(word);
   return session->run([&](net::HttpClient& client, net::ClientRequest request) -> Task<> {
     request.target = session->access().path_prefix + target;
-    CO_TRY(const auto socket,
-           co_await net::WebSocket::connect(client, std::move(request), {"v5.channel.k8s.io"},
-                                            std::chrono::seconds(30)));
+    auto connected = co_await net::WebSocket::connect(
+        client, std::move(request), {"v5.channel.k8s.io"}, std::chrono::seconds(30));
+    if (!connected) co_return in_the_servers_words(connected.error());
+    const std::unique_ptr<net::WebSocket> socket = *std::move(connected);
     const RawTerminal raw(options.tty && options.stdin_open);
     TaskGroup background(co_await asio::this_coro::executor);
     if (options.stdin_open)

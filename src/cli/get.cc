@@ -54,6 +54,13 @@ Result<> print_tables(Session& session, const Common& common,
   if (any) return Unit{};
   const std::string what = selections.size() == 1 ? selections[0].type.gvr.resource : "resources";
   const bool scoped = selections[0].type.namespaced && !common.all_namespaces;
+  const auto ns = scoped ? session.call("GET", "/api/v1/namespaces/" + segment(session.ns()))
+                         : Result<Session::Reply>(Session::Reply{});
+  if (!ns && ns.error().code() == Code::kNotFound) {
+    std::fprintf(stderr, "No %s: there is no namespace %s. All there are: atoll get namespaces\n",
+                 what.c_str(), session.ns().c_str());
+    return Unit{};
+  }
   std::fprintf(stderr, "No %s%s%s. Create some: atoll apply -f FILE\n", what.c_str(),
                scoped ? " in namespace " : "", scoped ? session.ns().c_str() : "");
   return Unit{};

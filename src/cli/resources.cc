@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "cli/usage.h"
+
 namespace atl::cli {
 namespace {
 
@@ -65,13 +67,10 @@ Result<ResourceType> Resources::find(std::string_view name) const {
   const auto it = std::find_if(types_.begin(), types_.end(),
                                [&](const ResourceType& type) { return called(type, wanted); });
   if (it != types_.end()) return *it;
-  std::string near;
-  for (const ResourceType& type : types_) {
-    if (wanted.size() >= 3 && type.gvr.resource.starts_with(wanted.substr(0, 3)))
-      near += (near.empty() ? "" : ", ") + type.gvr.resource;
-  }
-  return Error(Code::kNotFound, fmt::format("the server has no resource \"{}\"{}", name,
-                                            near.empty() ? "" : "; near it: " + near));
+  std::vector<std::string> plurals;
+  for (const ResourceType& type : types_) plurals.push_back(type.gvr.resource);
+  return Error(Code::kNotFound,
+               fmt::format("the server has no resource \"{}\"{}", name, near_it(wanted, plurals)));
 }
 
 Result<ResourceType> Resources::find_kind(const api::Gvk& kind) const {

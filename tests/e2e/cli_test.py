@@ -109,7 +109,25 @@ class Objects(OnACluster):
         self.assertIn("not found", self.atoll("exec", "none", "-n", self.ns, "--", "true", code=3).stderr)
         self.atoll("delete", "configmap", "none", "-n", self.ns, code=3)
         self.atoll("delete", "configmap", "none", "-n", self.ns, "--ignore-not-found")
-        self.assertIn("No pods in namespace", self.atoll("get", "pods", "-n", self.ns).stderr)
+        self.assertIn("near it: pods", self.atoll("get", "podss", code=3).stderr)
+        self.assertIn("No pods in namespace", self.atoll("get", "pods", "-n", self.ns, "-l", "no=where").stderr)
+        self.assertEqual(self.atoll("get", "pods", "-n", "nowhere").stderr, "No pods: there is no namespace nowhere. All there are: atoll get namespaces\n")
+
+    def test_which_of_two_containers_is_asked(self):
+        two = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "two"},
+               "spec": {"schedulingGates": [{"name": "test.invalid/never"}], "containers": [{"name": n, "image": "sample/web:1"} for n in ("a", "b")]}}
+        self.atoll("apply", "-n", self.ns, "-f", "-", input=json.dumps(two))
+        for words in (["logs", "two"], ["exec", "two", "--", "true"]):
+            self.assertEqual(self.atoll(words[0], "-n", self.ns, *words[1:], code=1).stderr,
+                             "error: a container name must be specified for pod two, choose one of: [a b]\n")
+
+    def test_output_that_goes_nowhere(self):
+        command = f"{self.cluster.home}/lib/atoll --home {self.cluster.home} get namespaces"
+        for where, said in [(">/dev/full", "error: the output cannot be written: No space left on device\n"),
+                            (">&-", "error: the output cannot be written: Bad file descriptor\n"), ("| true", "")]:
+            with self.subTest(where):
+                done = run(["bash", "-c", f"{command} {where}"], check=False)
+                self.assertEqual((done.stdout, done.stderr, done.returncode), ("", said, 1 if said else 0))
 
     def test_who_may_not_gets_5(self):
         config = self.cluster.atoll("kubeconfig").stdout

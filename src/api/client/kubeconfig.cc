@@ -97,9 +97,12 @@ Result<ClusterAccess> parse_kubeconfig(std::string_view text, const std::string&
   ClusterAccess access;
   access.context =
       context.empty() ? std::string(json::string_at(root, {"current-context"})) : context;
-  if (access.context.empty())
+  if (access.context.empty()) {
     return Error(Code::kInvalid,
-                 "the kubeconfig has no current-context; choose one with --context");
+                 json::array_at(root, {"contexts"}).empty()
+                     ? "this is no kubeconfig: it has no contexts"
+                     : "the kubeconfig has no current-context; choose one with --context");
+  }
   TRY(const json::Value* chosen, named(root, "contexts", "context", access.context));
   TRY(const json::Value* cluster,
       named(root, "clusters", "cluster", json::string_at(*chosen, {"cluster"})));
