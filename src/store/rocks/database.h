@@ -57,6 +57,9 @@ class Database {
  private:
   Database(std::unique_ptr<rocksdb::Env> env, std::unique_ptr<rocksdb::DB> db)
       : env_(std::move(env)), db_(std::move(db)) {}
+  // Writes the format into a new store, refuses another one.
+  Result<> check_format(const std::string& folder);
+  std::unique_ptr<rocksdb::Iterator> iterator(rocksdb::ColumnFamilyHandle* family) const;
   Result<Event> event_at(Revision revision, std::string_view bytes) const;
 
   std::unique_ptr<rocksdb::Env> env_;

@@ -10,8 +10,8 @@ namespace {
 
 constexpr uint8_t kFormat = 1;
 constexpr uint8_t kDeleted = 1;
-constexpr size_t kHeaderBytes =
-    4 + 1 + 1 + 2 + 8 + 8;  // crc, format, flags, key length, created, previous
+// CRC, format, flags, length of the key, created, previous.
+constexpr size_t kHeaderBytes = 4 + 1 + 1 + 2 + 8 + 8;
 
 void put_u64(char* out, uint64_t value) {
   for (int i = 7; i >= 0; --i, value >>= 8) out[i] = char(value & 0xff);
@@ -51,8 +51,17 @@ std::string version_key(Revision revision) {
   return out;
 }
 
-Revision parse_version_key(std::string_view bytes) {
-  return {bytes.size() == 8 ? get_u64(bytes.data()) : 0};
+Result<Revision> parse_version_key(std::string_view bytes) {
+  if (bytes.size() != 8)
+    return Error(Code::kInternal,
+                 "a revision in the store is damaged; restore the store from a backup");
+  return Revision{get_u64(bytes.data())};
+}
+
+Error missing_version(Revision revision) {
+  return Error(Code::kInternal,
+               fmt::format("the stored version {} is missing; restore the store from a backup",
+                           revision.value));
 }
 
 std::string index_key(std::string_view key, Revision revision) {
@@ -64,7 +73,8 @@ std::string index_key(std::string_view key, Revision revision) {
 
 Result<IndexEntry> parse_index_key(std::string_view bytes) {
   if (bytes.size() < 10 || bytes[bytes.size() - 9] != '\0')
-    return Error(Code::kInternal, "the key index of the store is damaged");
+    return Error(Code::kInternal,
+                 "the key index of the store is damaged; restore the store from a backup");
   return IndexEntry{bytes.substr(0, bytes.size() - 9), {~get_u64(bytes.data() + bytes.size() - 8)}};
 }
 
@@ -77,7 +87,8 @@ std::string index_value(bool deleted, Revision created) {
 
 Result<IndexState> parse_index_value(std::string_view bytes) {
   if (bytes.size() != 9 || uint8_t(bytes[0]) > 1)
-    return Error(Code::kInternal, "the key index of the store is damaged");
+    return Error(Code::kInternal,
+                 "the key index of the store is damaged; restore the store from a backup");
   return IndexState{bytes[0] == 1, {get_u64(bytes.data() + 1)}};
 }
 

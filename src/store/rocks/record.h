@@ -20,7 +20,10 @@ struct Record {
 
 // 8 bytes, big-endian: revisions sort as numbers.
 std::string version_key(Revision revision);
-Revision parse_version_key(std::string_view bytes);
+// kInternal where the bytes are none.
+Result<Revision> parse_version_key(std::string_view bytes);
+// Of a version that must be there and is not.
+Error missing_version(Revision revision);
 
 // The `keys` column family: user key, NUL, inverted revision (so that the newest comes first).
 std::string index_key(std::string_view key, Revision revision);

@@ -1,0 +1,146 @@
+#include "store/rocks/folder_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/io/files.h"
+#include "store/rocks/record_log.h"
+#include "store/rocks/seal.h"
+
+namespace atl::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error damaged(const std::string& path, std::string_view what) {
+  return Error(Code::kInternal,
+               fmt::format("{} is damaged: {}; restore the store from a backup", path, what));
+}
+
+// The manifest that the file CURRENT names.
+Result<std::string> current_manifest(const std::string& folder) {
+  const std::string current = folder + "/CURRENT";
+  TRY(const std::string text, io::read_file(current));
+  const std::string name = text.substr(0, text.find('\n'));
+  if (text != name + "\n" || !manifest_number(name))
+    return damaged(current, "it names no manifest");
+  if (!fs::exists(folder + "/" + name))
+    return damaged(current, "it names " + name + ", which is not there");
+  return folder + "/" + name;
+}
+
+Result<> check_manifest(const std::string& path, const std::optional<Seal>& seal) {
+  const uint64_t number = *manifest_number(path);
+  if (seal && seal->manifest > number)
+    return damaged(fs::path(path).parent_path() / "CURRENT",
+                   "it names an older manifest than was in use");
+  TRY(const std::string bytes, io::read_file(path));
+  const LogContent content = read_log(bytes);
+  const bool sealed = seal && seal->manifest == number;
+  const bool later = std::any_of(content.records.begin(), content.records.end(),
+                                 [](const LogRecord& record) { return record.after_gap; });
+  if (later || (sealed && content.readable_bytes < seal->manifest_bytes)) {
+    return damaged(path,
+                   fmt::format("what stands behind byte {} was on the disk and cannot be read",
+                               content.readable_bytes));
+  }
+  if (sealed && content.readable_bytes < bytes.size()) {
+    std::error_code failed;
+    fs::resize_file(path, content.readable_bytes, failed);
+    if (failed) return Error(Code::kUnavailable, "cut " + path + ": " + failed.message());
+  }
+  return Unit{};
+}
+
+// A log's record is a write batch: 8 bytes number of its first change, 4 bytes count of changes.
+struct Batch {
+  uint64_t first = 0;
+  uint64_t end = 0;
+};
+std::optional<Batch> batch_of(std::string_view record) {
+  if (record.size() < 12) return std::nullopt;
+  const auto number = [&](size_t at, int size) {
+    uint64_t value = 0;
+    for (int i = size - 1; i >= 0; --i) value = value << 8 | uint8_t(record[at + size_t(i)]);
+    return value;
+  };
+  const uint64_t first = number(0, 8);
+  return Batch{first, first + number(8, 4)};
+}
+
+// Goes through the logs, oldest first.
+class LogsCheck {
+ public:
+  explicit LogsCheck(std::optional<Seal> seal) : seal_(seal) {}
+
+  Result<> take(uint64_t number, const std::string& path) {
+    TRY(const std::string bytes, io::read_file(path));
+    const LogContent content = read_log(bytes);
+    if (seal_ && seal_->log == number && content.readable_bytes < seal_->log_bytes) {
+      return damaged(path, fmt::format("of {} acknowledged bytes {} can be read", seal_->log_bytes,
+                                       content.readable_bytes));
+    }
+    for (const LogRecord& record : content.records) {
+      gap_ = gap_ || record.after_gap;
+      const auto batch = batch_of(record.start);
+      if (!batch) continue;
+      if (next_ ? gap_ && batch->first > *next_ : record.after_gap) {
+        return damaged(path, fmt::format("changes before number {} are missing in it or in a log "
+                                         "before it",
+                                         batch->first));
+      }
+      gap_ = false;
+      next_ = batch->end;
+    }
+    gap_ = gap_ || content.ends_in_gap;
+    return Unit{};
+  }
+
+ private:
+  const std::optional<Seal> seal_;
+  std::optional<uint64_t> next_;  // number of the change to come
+  bool gap_ = false;              // since the last record
+};
+
+}  // namespace
+
+Result<> check_folder(const std::string& folder) {
+  std::vector<std::pair<uint64_t, std::string>> logs;
+  bool tables = false;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(folder, failed)) {
+    const std::string path = entry.path();
+    if (const auto number = log_number(path)) logs.emplace_back(*number, path);
+    tables = tables || path.ends_with(".sst");
+  }
+  if (failed == std::errc::no_such_file_or_directory) return Unit{};
+  if (failed)
+    return Error(Code::kUnavailable, "read the store in " + folder + ": " + failed.message());
+  const auto seal = read_seal(folder);
+  if (fs::exists(folder + "/CURRENT")) {
+    TRY(const std::string manifest, current_manifest(folder));
+    TRY_OK(check_manifest(manifest, seal));
+  } else if (seal || tables || !logs.empty()) {
+    return damaged(folder, "the file CURRENT is missing");  // RocksDB would begin an empty store
+  }
+  std::sort(logs.begin(), logs.end());
+  LogsCheck check(seal);
+  for (const auto& [number, path] : logs) TRY_OK(check.take(number, path));
+  return Unit{};
+}
+
+Result<> seal_copy(const std::string& folder) {
+  TRY(const std::string manifest, current_manifest(folder));
+  TRY(const std::string bytes, io::read_file(manifest));
+  if (read_log(bytes).readable_bytes != bytes.size())
+    return damaged(manifest, "the copy cannot be read to its end");
+  const Seal seal{.manifest = *manifest_number(manifest), .manifest_bytes = bytes.size()};
+  return io::write_file_atomic(seal_path(folder), encode_seal(seal), 0600);
+}
+
+}  // namespace atl::store
