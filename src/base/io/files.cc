@@ -91,13 +91,14 @@ Result<> write_file_atomic(const std::string& path, std::string_view bytes, uint
   return sync_folder(folder_of(path));
 }
 
+// The last folder first: nearly always all above it are there.
 Result<> make_folders(const std::string& path, uint32_t mode) {
-  for (size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) {
-    const std::string parent = path.substr(0, at);
-    if (::mkdir(parent.c_str(), 0755) != 0 && errno != EEXIST)
-      return errno_error("mkdir " + parent, errno);
-  }
   if (::mkdir(path.c_str(), mode) == 0) return Unit{};
+  const size_t parent = path.rfind('/');
+  if (errno == ENOENT && parent != std::string::npos && parent > 0) {
+    TRY_OK(make_folders(path.substr(0, parent), 0755));
+    if (::mkdir(path.c_str(), mode) == 0) return Unit{};
+  }
   if (errno != EEXIST) return errno_error("mkdir " + path, errno);
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) return errno_error("stat " + path, errno);

@@ -14,7 +14,6 @@
 #include "kernel/node/inside.h"
 #include "kernel/node/json_read.h"
 #include "kernel/node/pod/pod_files.h"
-#include "kernel/node/pod/pod_sandbox.h"
 #include "kernel/node/pod/resources.h"
 #include "kernel/node/pod/sources.h"
 #include "kernel/node/runtime/layer_files.h"
@@ -152,8 +151,9 @@ Result<std::vector<Mount>> FilesJob::mounts() {
 
 }  // namespace
 
-ContainerPlanner::ContainerPlanner(PodContext& context, PodRecord& record, VolumeUpkeep& volumes)
-    : context_(context), record_(record), volumes_(volumes) {}
+ContainerPlanner::ContainerPlanner(PodContext& context, PodRecord& record, PodSandbox& sandbox,
+                                   VolumeUpkeep& volumes)
+    : context_(context), record_(record), sandbox_(sandbox), volumes_(volumes) {}
 
 Task<Environment> ContainerPlanner::environment_of(ContainerSpec spec, oci::ImageConfig config) {
   EnvironmentNeeds needs = needs_of(spec.doc);
@@ -208,11 +208,9 @@ Task<ContainerPlan> ContainerPlanner::plan(ContainerSpec spec, oci::Image image,
                record_.pod_ip(),
                context_.network.dns_address(),
                context_.cluster_domain};
-  auto files = co_await context_.offload.run(
-      [&context = context_, job = std::move(job)]() mutable -> Result<PlanFiles> {
-        TRY_OK(PodSandbox::make_group(context, *job.pod));
-        return job.make();
-      });
+  CO_TRY_OK(co_await sandbox_.make_group());
+  auto files =
+      co_await context_.offload.run([job = std::move(job)]() mutable { return job.make(); });
   if (!files) co_return std::move(files).error();
   plan.mounts = std::move(files->mounts);
   CO_TRY(plan.security, security_of(*pod, spec.doc, image.config.user, files->users));

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernel/node/pod/pod_record.h"
+#include "kernel/node/pod/pod_sandbox.h"
 #include "kernel/node/pod/volume_upkeep.h"
 #include "kernel/node/runtime/oci_spec.h"
 #include "oci/image_store.h"
@@ -17,7 +18,8 @@ namespace atl::node {
 // sentence of a CreateContainerConfigError, what the API or the file system says.
 class ContainerPlanner {
  public:
-  ContainerPlanner(PodContext& context, PodRecord& record, VolumeUpkeep& volumes);
+  ContainerPlanner(PodContext& context, PodRecord& record, PodSandbox& sandbox,
+                   VolumeUpkeep& volumes);
 
   // `layers`: folders of the image's layers, top first.
   Task<ContainerPlan> plan(ContainerSpec spec, oci::Image image, std::vector<std::string> layers,
@@ -28,6 +30,7 @@ class ContainerPlanner {
 
   PodContext& context_;
   PodRecord& record_;
+  PodSandbox& sandbox_;
   VolumeUpkeep& volumes_;
 };
 

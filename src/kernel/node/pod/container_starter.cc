@@ -25,7 +25,7 @@ ContainerStarter::ContainerStarter(StarterParts parts)
       volumes_(parts.volumes),
       runs_(parts.runs),
       images_(context_, record_, reporter_, tasks_),
-      planner_(context_, record_, volumes_) {}
+      planner_(context_, record_, sandbox_, volumes_) {}
 
 void ContainerStarter::wait_with(const std::string& name, std::string reason, std::string message,
                                  Duration pause) {
@@ -54,6 +54,7 @@ Async<void> ContainerStarter::start(std::string name) {
 
 Task<> ContainerStarter::attempt(std::string name) {
   const ContainerSpec spec = *record_.spec().find(name);
+  sandbox_.prepare_group();
   auto volumes = co_await volumes_.set_up();
   if (!volumes) {
     wait_with(name, "ContainerCreating", {}, kConfigRetry);
@@ -123,7 +124,6 @@ Task<> ContainerStarter::launch(ContainerSpec spec, ContainerPlan plan,
                                 std::vector<std::string> layers) {
   CreateRequest request = request_of(spec, plan, std::move(layers));
   const std::string id = request.id;
-  sandbox_.expect_attach();
   auto made = co_await context_.runtime.create(std::move(request));
   if (!made) {
     (void)co_await context_.images.release(id);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/observe/log.h"
+#include "kernel/node/pod/contained.h"
 #include "kernel/node/pod/resources.h"
 
 namespace atl::node {
@@ -71,26 +72,45 @@ Async<void> PodSandbox::drain() {
   drained_ = true;
 }
 
-void PodSandbox::expect_attach() {
-  const MonoTime now = context_.timer().monotonic();
-  if (!context_.cgroups || now - context_.attach_expected < kAttachExpected) return;
-  context_.attach_expected = now;
+void PodSandbox::prepare_group() {
+  if (!context_.cgroups) return;
   tasks_.spawn("prepare cgroups", [this]() -> Async<void> {
-    co_await context_.offload.run([cgroups = context_.cgroups] {
-      cgroups->expect_attach();
-      return 0;
-    });
+    // A failure is told when a container's turn comes, which tries again.
+    (void)co_await make_group();
+    co_await expect_attach();
   });
 }
 
-Result<> PodSandbox::make_group(const PodContext& context, const PodSpec& spec) {
-  if (!context.cgroups) return Unit{};
-  const PodResources all = pod_resources(spec);
-  return context.cgroups->make_pod(spec.uid, {.memory_bytes = all.memory_limit.value_or(0),
-                                              .cpu_shares = all.cpu_shares,
-                                              .cpu_quota_us = all.cpu_quota_us.value_or(0),
-                                              .cpu_period_us = all.cpu_period_us,
-                                              .processes = context.pod_processes});
+Async<void> PodSandbox::expect_attach() {
+  const MonoTime now = context_.timer().monotonic();
+  if (now - context_.attach_expected < kAttachExpected) co_return;
+  context_.attach_expected = now;
+  co_await context_.offload.run([cgroups = context_.cgroups] {
+    cgroups->expect_attach();
+    return 0;
+  });
+}
+
+Task<> PodSandbox::make_group() {
+  while (making_group_) co_await group_done_.wait();
+  if (group_made_ || !context_.cgroups) co_return Unit{};
+  making_group_ = true;
+  auto made = co_await contained(make_group_anew());
+  group_made_ = made.has_value();
+  making_group_ = false;
+  group_done_.notify();
+  co_return made;
+}
+
+Task<> PodSandbox::make_group_anew() {
+  const PodResources all = pod_resources(record_.spec());
+  const Cgroups::PodLimits limits{.memory_bytes = all.memory_limit.value_or(0),
+                                  .cpu_shares = all.cpu_shares,
+                                  .cpu_quota_us = all.cpu_quota_us.value_or(0),
+                                  .cpu_period_us = all.cpu_period_us,
+                                  .processes = context_.pod_processes};
+  co_return co_await context_.offload.run([cgroups = context_.cgroups, uid = record_.spec().uid,
+                                           limits] { return cgroups->make_pod(uid, limits); });
 }
 
 void PodSandbox::detach_network() {

@@ -26,10 +26,11 @@ class PodSandbox {
   // Once; later calls return at once.
   Async<void> drain();
 
-  // A container is about to be made: begins what the kernel makes the first of them wait for.
-  void expect_attach();
-  // Blocking; on the pool. The pod's own group, with its limits.
-  static Result<> make_group(const PodContext& context, const PodSpec& spec);
+  // A start is near: makes the group, and begins what the kernel makes the first process of it wait
+  // for. In this order: while that waits, no group can be made on the whole machine.
+  void prepare_group();
+  // The pod's own group, with its limits; returns at once where it is there.
+  Task<> make_group();
 
   // The kernel takes its time to delete a link: nobody waits for it but who forgets the pod.
   void detach_network();
@@ -38,6 +39,8 @@ class PodSandbox {
 
  private:
   Task<> attach();
+  Task<> make_group_anew();
+  Async<void> expect_attach();
   Async<void> detach();
 
   PodContext& context_;
@@ -46,6 +49,9 @@ class PodSandbox {
   PodTasks& tasks_;
   WallTime network_retry_{};
   int network_failures_ = 0;
+  bool group_made_ = false;
+  bool making_group_ = false;
+  Event group_done_;
   bool drained_ = false;
   bool detaching_ = false;
   Event detach_done_;

@@ -118,8 +118,8 @@ Async<void> PodWorker::step() {
   if (plan_now().needs_network && sandbox_.network_due()) {
     // What a start needs besides the network, at the same time as it. What fails here is tried
     // again, and told, when the containers' turn comes.
+    sandbox_.prepare_group();
     tasks_.spawn("prepare volumes", [this]() -> Async<void> { (void)co_await volumes_.set_up(); });
-    sandbox_.expect_attach();
     co_await sandbox_.make_network();
   }
   if (spec().deleting) co_await sandbox_.drain();

@@ -113,6 +113,12 @@ Result<Cgroups> Cgroups::open(std::string instance, std::string mount) {
     return Error(Code::kUnavailable,
                  c.mount_ + " offers no memory, cpu and pids controllers; mount cgroups first");
   }
+  for (const char* name : {"memory", "cpu", "cpuacct", "cpu,cpuacct", "pids"}) {
+    // "cpu" may be a link to "cpu,cpuacct".
+    std::error_code none;
+    const std::string real = fs::canonical(c.mount_ + "/" + name, none).string();
+    if (!none) c.shown_.push_back({name, real});
+  }
   return c;
 }
 
@@ -132,14 +138,8 @@ std::vector<std::string> Cgroups::folders(const std::string& path) const {
 }
 
 std::vector<Cgroups::View> Cgroups::views(const std::string& path) const {
-  std::vector<View> out;
-  if (layout_ == Layout::kUnified) return out;
-  for (const char* name : {"memory", "cpu", "cpuacct", "cpu,cpuacct", "pids"}) {
-    // "cpu" may be a link to "cpu,cpuacct".
-    std::error_code none;
-    const std::string real = fs::canonical(mount_ + "/" + name, none).string();
-    if (!none) out.push_back({name, real + path});
-  }
+  std::vector<View> out = shown_;
+  for (View& view : out) view.folder += path;
   return out;
 }
 

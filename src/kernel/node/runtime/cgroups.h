@@ -73,6 +73,7 @@ class Cgroups {
   std::string instance_;
   Layout layout_ = Layout::kUnified;
   std::vector<std::string> hierarchies_;  // v1: folder names below mount_; v2: ""
+  std::vector<View> shown_;               // v1: to containers, with the roots' folders
 };
 
 // For a pod where nobody says otherwise: one cannot take all process ids of the machine.
