@@ -71,8 +71,9 @@ Result<> image_load(const Common& common, const std::string& file) {
   TRY(const auto session, Session::open(common));
   TRY(const std::string path, node_path(*session));
   if (::isatty(STDERR_FILENO)) std::fprintf(stderr, "loading %s\n", file.c_str());
-  TRY(const Session::Reply reply, session->upload(path + "/load", file));
-  TRY(const json::Value loaded, json::parse(reply.body));
+  const auto reply = session->upload(path + "/load", file);
+  if (!reply) return Error(reply.error()).during("load " + file);
+  TRY(const json::Value loaded, json::parse(reply->body));
   if (for_programs(common)) return print(common, loaded);
   for (const json::Value& image : json::array_at(loaded, {"images"}))
     std::printf("loaded %s\n", std::string(json::string_at(image, {"name"})).c_str());

@@ -26,6 +26,15 @@ bool is_ready(const json::Value& pod) {
   return false;
 }
 
+// An empty name, which a script's unset variable leaves, must not become all objects of the type.
+Result<> check_names(const std::vector<std::string>& names, std::string_view type) {
+  for (const std::string& name : names) {
+    if (name.empty())
+      return Error(Code::kInvalid, fmt::format("there is an empty name after \"{}\"", type));
+  }
+  return Unit{};
+}
+
 }  // namespace
 
 Result<std::vector<Selection>> select(const Resources& resources,
@@ -38,12 +47,15 @@ Result<std::vector<Selection>> select(const Resources& resources,
       if (slash == std::string::npos)
         return Error(Code::kInvalid,
                      "name every object as TYPE/NAME, or give one type and its names");
+      const std::vector<std::string> name{word.substr(slash + 1)};
+      TRY_OK(check_names(name, word));
       TRY(ResourceType type, resources.find(word.substr(0, slash)));
-      out.push_back({std::move(type), {word.substr(slash + 1)}});
+      out.push_back({std::move(type), name});
     }
     return out;
   }
   const std::vector<std::string> names(words.begin() + 1, words.end());
+  TRY_OK(check_names(names, words.front()));
   for (size_t from = 0; from <= words[0].size();) {
     const size_t comma = std::min(words[0].find(',', from), words[0].size());
     TRY(auto types, resources.find_all(words[0].substr(from, comma - from)));
@@ -55,6 +67,7 @@ Result<std::vector<Selection>> select(const Resources& resources,
 
 Result<std::string> choose_pod(Session& session, const std::string& word) {
   const size_t slash = word.find('/');
+  TRY_OK(check_names({slash == std::string::npos ? word : word.substr(slash + 1)}, word));
   if (slash == std::string::npos) return word;
   TRY(const Resources resources, Resources::discover(session));
   TRY(const ResourceType type, resources.find(word.substr(0, slash)));

@@ -60,6 +60,12 @@ Error refused(int status, const std::string& body) {
     return Error(code_of(status, json::string_at(*document, {"reason"})),
                  std::string(json::string_at(*document, {"message"})));
   }
+  if (body.starts_with('<')) {
+    return Error(code_of(status, ""),
+                 fmt::format("the server answers {} with a page for browsers: the kubeconfig may "
+                             "name another address than the API's",
+                             status));
+  }
   return Error(code_of(status, ""),
                fmt::format("the server answers {}: {}", status, body.substr(0, 300)));
 }

@@ -113,6 +113,15 @@ class Objects(OnACluster):
         self.assertIn("No pods in namespace", self.atoll("get", "pods", "-n", self.ns, "-l", "no=where").stderr)
         self.assertEqual(self.atoll("get", "pods", "-n", "nowhere").stderr, "No pods: there is no namespace nowhere. All there are: atoll get namespaces\n")
 
+    def test_an_empty_name_is_not_everything(self):
+        self.atoll("apply", "-n", self.ns, "-f", "-", input="{apiVersion: v1, kind: ConfigMap, metadata: {name: stays}}")
+        for words in (["configmap/"], ["configmap", ""], ["configmap", "none", ""], ["configmap/none", "configmap/"]):
+            for verb in ("delete", "get"):
+                with self.subTest([verb, *words]):
+                    self.assertIn("there is an empty name after", self.atoll(verb, "-n", self.ns, *words, code=1).stderr)
+        self.assertIn('there is an empty name after "deploy/"', self.atoll("logs", "-n", self.ns, "deploy/", code=1).stderr)
+        self.atoll("get", "-n", self.ns, "configmap", "stays")
+
     def test_which_of_two_containers_is_asked(self):
         two = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "two"},
                "spec": {"schedulingGates": [{"name": "test.invalid/never"}], "containers": [{"name": n, "image": "sample/web:1"} for n in ("a", "b")]}}
