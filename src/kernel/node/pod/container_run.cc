@@ -1,10 +1,12 @@
 #include "kernel/node/pod/container_run.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <string>
 #include <utility>
 
 #include "base/io/files.h"
@@ -88,6 +90,23 @@ ContainerRunPtr open_run(const PodContext& context, const PodRecord& record, Pod
   read_output(context, tasks, *run, std::move(live.stdout_pipe), LogStream::kStdout);
   read_output(context, tasks, *run, std::move(live.stderr_pipe), LogStream::kStderr);
   return run;
+}
+
+Async<void> remove_files(const PodContext& context, const PodRecord& record, ContainerRunPtr run) {
+  co_await context.offload.run([bundle = run->bundle, scratch = run->scratch] {
+    std::error_code ignored;
+    std::filesystem::remove_all(bundle, ignored);
+    std::filesystem::remove_all(scratch, ignored);
+    return 0;
+  });
+  // Of old runs only the last one's log is kept.
+  int old = record.state().at(run->name).attempt - 2;
+  for (; old >= 0; --old) {
+    const std::string log = record.log_of(run->name, old);
+    if (::unlink(log.c_str()) < 0) break;
+    for (int i = 1; i < context.log_limits.files; ++i)
+      ::unlink((log + "." + std::to_string(i)).c_str());
+  }
 }
 
 }  // namespace atl::node

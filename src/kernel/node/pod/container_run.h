@@ -48,4 +48,7 @@ using ContainerRunPtr = std::shared_ptr<ContainerRun>;
 ContainerRunPtr open_run(const PodContext& context, const PodRecord& record, PodTasks& tasks,
                          const std::string& name, LiveContainer live);
 
+// What a run that is over left; of the container's logs those of its last two runs stay.
+Async<void> remove_files(const PodContext& context, const PodRecord& record, ContainerRunPtr run);
+
 }  // namespace atl::node

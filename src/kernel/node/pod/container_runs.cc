@@ -1,12 +1,10 @@
 #include "kernel/node/pod/container_runs.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <filesystem>
 #include <utility>
 
 #include "base/observe/log.h"
@@ -273,25 +271,8 @@ Async<void> ContainerRuns::clean_up(ContainerRunPtr run) {
   by_id_.erase(run->id);
   tasks_.poke();
   if (record_.spec().deleting) co_return;  // its files go with the pod's
-  co_await remove_files(run);
+  co_await remove_files(context_, record_, run);
   tasks_.poke();
-}
-
-Async<void> ContainerRuns::remove_files(ContainerRunPtr run) {
-  co_await context_.offload.run([bundle = run->bundle, scratch = run->scratch] {
-    std::error_code ignored;
-    std::filesystem::remove_all(bundle, ignored);
-    std::filesystem::remove_all(scratch, ignored);
-    return 0;
-  });
-  // Of old runs only the last one's log is kept.
-  int old = record_.state().of(run->name).attempt - 2;
-  for (; old >= 0; --old) {
-    const std::string log = record_.log_of(run->name, old);
-    if (::unlink(log.c_str()) < 0) break;
-    for (int i = 1; i < context_.log_limits.files; ++i)
-      ::unlink((log + "." + std::to_string(i)).c_str());
-  }
 }
 
 bool ContainerRuns::knows(const std::string& id) const {

@@ -60,7 +60,6 @@ class ContainerRuns {
   Async<void> stop_run(ContainerRunPtr run, std::string reason);
   Async<bool> wait_for_exit(ContainerRunPtr run, Duration limit);
   void record_exit(const ContainerRunPtr& run, const ExitStatus& exit);
-  Async<void> remove_files(ContainerRunPtr run);
 
   PodContext& context_;
   PodRecord& record_;
