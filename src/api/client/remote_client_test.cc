@@ -20,6 +20,14 @@ const Gvr kPods{"", "v1", "pods"};
 const Gvr kDeployments{"apps", "v1", "deployments"};
 const Gvr kNodes{"", "v1", "nodes"};
 
+TEST(StatusError, EveryCodeComesBackAsItWasTold) {
+  for (int i = 0; i <= int(Code::kExhausted); ++i) {
+    const Code code{uint8_t(i)};
+    const json::Value status = json::Object{{"reason", status_reason(code)}};
+    EXPECT_EQ(error_from_status(http_code(code), status).code(), code) << name(code);
+  }
+}
+
 TEST(StatusError, ReasonFirstThenCode) {
   struct Case {
     int http;
@@ -31,6 +39,8 @@ TEST(StatusError, ReasonFirstThenCode) {
       {409, R"({"reason":"Conflict"})", Code::kConflict},
       {410, R"({"reason":"Expired"})", Code::kGone},
       {404, R"({})", Code::kNotFound},
+      {409, R"({})", Code::kConflict},
+      {500, R"({"reason":"ServerTimeout"})", Code::kTimeout},
       {502, R"("Bad Gateway")", Code::kUnavailable},
       {418, R"({"reason":"Teapot"})", Code::kBadRequest},
   };

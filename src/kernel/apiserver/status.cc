@@ -2,45 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
+#include "api/client/status_error.h"
 #include "base/text/utf8.h"
 
 namespace atl::apiserver {
 namespace {
-
-struct Row {
-  Code code;
-  int http;
-  std::string_view reason;
-};
-
-// Ordered as enum Code; the first row of an HTTP code is the one that error_of_status() falls back
-// to.
-constexpr std::array kTable = {
-    Row{Code::kBadRequest, 400, "BadRequest"},
-    Row{Code::kUnauthorized, 401, "Unauthorized"},
-    Row{Code::kForbidden, 403, "Forbidden"},
-    Row{Code::kNotFound, 404, "NotFound"},
-    Row{Code::kMethodNotAllowed, 405, "MethodNotAllowed"},
-    Row{Code::kNotAcceptable, 406, "NotAcceptable"},
-    Row{Code::kExists, 409, "AlreadyExists"},
-    Row{Code::kConflict, 409, "Conflict"},
-    Row{Code::kGone, 410, "Expired"},
-    Row{Code::kTooLarge, 413, "RequestEntityTooLarge"},
-    Row{Code::kUnsupportedMedia, 415, "UnsupportedMediaType"},
-    Row{Code::kInvalid, 422, "Invalid"},
-    Row{Code::kTooMany, 429, "TooManyRequests"},
-    Row{Code::kInternal, 500, "InternalError"},
-    Row{Code::kUnavailable, 503, "ServiceUnavailable"},
-    Row{Code::kTimeout, 504, "Timeout"},
-    Row{Code::kCancelled, 499, "Timeout"},
-    Row{Code::kExhausted, 507, "InternalError"},
-};
-
-const Row& row(Code code) {
-  return kTable[size_t(code)];
-}
 
 json::Object details_of(const StatusSubject& subject) {
   json::Object details;
@@ -63,13 +29,6 @@ json::Array causes_of(const Error& error) {
 }
 
 }  // namespace
-
-int http_code(Code code) {
-  return row(code).http;
-}
-std::string_view status_reason(Code code) {
-  return row(code).reason;
-}
 
 std::optional<StatusSubject> subject_of_invalid(std::string_view message) {
   const size_t open = message.find(" \"");
@@ -101,8 +60,8 @@ json::Value status_document(const Error& error, const StatusSubject& subject) {
                       {"metadata", std::move(metadata)},
                       {"status", "Failure"},
                       {"message", to_valid_utf8(error.message())},
-                      {"reason", status_reason(error.code())},
-                      {"code", http_code(error.code())}};
+                      {"reason", api::status_reason(error.code())},
+                      {"code", api::http_code(error.code())}};
   if (!details.empty()) status["details"] = std::move(details);
   return status;
 }

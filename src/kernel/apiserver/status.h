@@ -26,9 +26,6 @@ inline constexpr std::string_view kContinueToken = "ContinueToken";
 // `Kind.group "name" is invalid: ...`. Nothing where the message has another form.
 std::optional<StatusSubject> subject_of_invalid(std::string_view message);
 
-int http_code(Code code);
-std::string_view status_reason(Code code);
-
 // A Failure.
 json::Value status_document(const Error& error, const StatusSubject& subject = {});
 // A Success.

@@ -1,5 +1,6 @@
 #include "kernel/apiserver/pipeline/exchange.h"
 
+#include "api/client/status_error.h"
 #include "base/text/yaml.h"
 #include "kernel/apiserver/pipeline/gzip.h"
 #include "kernel/apiserver/pipeline/negotiate.h"
@@ -81,7 +82,7 @@ Task<> Exchange::reply_error(Error error) {
     if (named && named->kind != kind) about = *std::move(named);
   }
   const json::Value document = status_document(error, about);
-  co_return co_await reply_document(http_code(error.code()), document);
+  co_return co_await reply_document(api::http_code(error.code()), document);
 }
 
 Task<std::unique_ptr<net::ResponseStream>> Exchange::stream(int status, std::string content_type) {

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <memory>
 
+#include "api/client/status_error.h"
 #include "base/io/files.h"
 #include "base/observe/log.h"
 #include "kernel/node/json_read.h"
@@ -19,72 +20,6 @@ namespace {
 
 constexpr const char* kJson = "application/json";
 constexpr Duration kJustStarted = std::chrono::seconds(30);
-
-int http_code(Code code) {
-  switch (code) {
-    case Code::kBadRequest:
-      return 400;
-    case Code::kUnauthorized:
-      return 401;
-    case Code::kForbidden:
-      return 403;
-    case Code::kNotFound:
-      return 404;
-    case Code::kMethodNotAllowed:
-      return 405;
-    case Code::kNotAcceptable:
-      return 406;
-    case Code::kExists:
-    case Code::kConflict:
-      return 409;
-    case Code::kGone:
-      return 410;
-    case Code::kTooLarge:
-      return 413;
-    case Code::kUnsupportedMedia:
-      return 415;
-    case Code::kInvalid:
-      return 422;
-    case Code::kTooMany:
-      return 429;
-    case Code::kInternal:
-      return 500;
-    case Code::kUnavailable:
-    case Code::kCancelled:
-      return 503;
-    case Code::kTimeout:
-      return 504;
-    case Code::kExhausted:
-      return 507;
-  }
-  return 500;
-}
-
-// The words that metav1.Status.reason knows.
-std::string_view reason_of(Code code) {
-  switch (code) {
-    case Code::kBadRequest:
-      return "BadRequest";
-    case Code::kUnauthorized:
-      return "Unauthorized";
-    case Code::kForbidden:
-      return "Forbidden";
-    case Code::kNotFound:
-      return "NotFound";
-    case Code::kMethodNotAllowed:
-      return "MethodNotAllowed";
-    case Code::kConflict:
-      return "Conflict";
-    case Code::kInvalid:
-      return "Invalid";
-    case Code::kTimeout:
-      return "Timeout";
-    case Code::kUnavailable:
-      return "ServiceUnavailable";
-    default:
-      return "InternalError";
-  }
-}
 
 Task<> reply(net::Responder& responder, int status, json::Value document) {
   net::Response response;
@@ -107,8 +42,8 @@ json::Value status_of(const Error& error) {
                       {"metadata", json::Object{}},
                       {"status", "Failure"},
                       {"message", error.message()},
-                      {"reason", reason_of(error.code())},
-                      {"code", http_code(error.code())}};
+                      {"reason", api::status_reason(error.code())},
+                      {"code", api::http_code(error.code())}};
 }
 
 json::Value image_json(const oci::Image& image) {
@@ -155,7 +90,8 @@ Async<void> AgentServer::handle(net::Request request, net::Responder& responder)
   if (outcome || responder.answered()) co_return;
   if (outcome.error().code() == Code::kInternal)
     log::warn("request failed", {{"path", path}, {"error", outcome.error()}});
-  (void)co_await reply(responder, http_code(outcome.error().code()), status_of(outcome.error()));
+  (void)co_await reply(responder, api::http_code(outcome.error().code()),
+                       status_of(outcome.error()));
 }
 
 Task<> AgentServer::route(net::Request& request, net::Responder& responder) {
