@@ -9,8 +9,10 @@
 #include <boost/asio/io_context.hpp>
 
 #include "base/async/run.h"
+#include "store/conditions.h"
 #include "store/rocks/record.h"
 #include "store/rocks/rocks_store.h"
+#include "store/rocks/seal.h"
 
 namespace atl::store {
 namespace {
@@ -31,6 +33,18 @@ class Reopen : public testing::Test {
   void check(std::function<Task<>()> body) {
     const auto result = run(loop_, std::move(body));
     ASSERT_TRUE(result) << result.error().message();
+  }
+  // Changes the column family of versions behind the engine's back. Its log is then RocksDB's own.
+  void change(const std::string& name,
+              const std::function<void(rocksdb::DB&, rocksdb::ColumnFamilyHandle*)>& body) {
+    rocksdb::DB* db = nullptr;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    ASSERT_TRUE(rocksdb::DB::Open({}, folder_ + "/" + name,
+                                  {{"default", {}}, {"versions", {}}, {"keys", {}}}, &handles, &db)
+                    .ok());
+    body(*db, handles[1]);
+    for (auto* handle : handles) db->DestroyColumnFamilyHandle(handle);
+    delete db;
   }
 
   asio::io_context loop_;
@@ -83,6 +97,115 @@ TEST_F(Reopen, OneOwnerAtATime) {
   EXPECT_EQ(second.error().code(), Code::kUnavailable);
 }
 
+// A version that is gone, and what is served of a hole in the past.
+TEST_F(Reopen, AMissingVersionIsTold) {
+  auto store = open("db");
+  check([&]() -> Task<> {
+    for (const char* value : {"1", "2", "3"}) CO_TRY_OK(co_await store->write({"/a", value, {}}));
+    co_return Unit{};
+  });
+  store.reset();
+  change("db", [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle* versions) {
+    ASSERT_TRUE(db.Delete({}, versions, version_key({2})).ok());
+  });
+  store = open("db");
+  check([&]() -> Task<> {
+    const auto history = co_await store->history("", {}, 10);
+    EXPECT_EQ(history.error().code(), Code::kInternal);
+    const auto past = co_await store->get("/a", Revision{2});
+    EXPECT_EQ(past.error().code(), Code::kInternal);
+    CO_TRY(const auto now, co_await store->get("/a"));
+    EXPECT_EQ(*now->value, "3");
+    co_return Unit{};
+  });
+}
+
+// What may be found in a folder at open, and whether the store opens.
+TEST_F(Reopen, AFolderIsOpenedOnlyWhereNothingIsMissing) {
+  namespace fs = std::filesystem;
+  const auto manifest = [](const std::string& db) {
+    std::ifstream current(db + "/CURRENT");
+    std::string name;
+    std::getline(current, name);
+    return db + "/" + name;
+  };
+  const auto overwrite = [](const std::string& path, const std::string& bytes) {
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+  };
+  const auto append = [](const std::string& path, const std::string& bytes) {
+    std::ofstream(path, std::ios::binary | std::ios::app) << bytes;
+  };
+  // Checksum, length, type and payload of a record whose checksum is wrong.
+  const std::string torn("\1\1\1\1\1\0\1x", 8);
+  struct Case {
+    const char* what;
+    std::function<void(const std::string&)> change;
+    bool opens;
+  };
+  const Case cases[] = {
+      {"nothing changed", [](const std::string&) {}, true},
+      {"no seal, as in stores of before", [](const std::string& db) { fs::remove(seal_path(db)); },
+       true},
+      {"a torn seal", [](const std::string& db) { fs::resize_file(seal_path(db), 20); }, true},
+      {"a seal that says less than is there",
+       [&](const std::string& db) { overwrite(seal_path(db), encode_seal({})); }, true},
+      {"the last record of the manifest is torn",
+       [&](const std::string& db) { append(manifest(db), torn); }, true},
+      {"the last record of the manifest is torn, and no seal says that it was",
+       [&](const std::string& db) {
+         append(manifest(db), torn);
+         fs::remove(seal_path(db));
+       },
+       false},
+      {"CURRENT is missing", [](const std::string& db) { fs::remove(db + "/CURRENT"); }, false},
+      {"CURRENT names no file",
+       [&](const std::string& db) { overwrite(db + "/CURRENT", "MANIFEST-000099\n"); }, false},
+      {"CURRENT names no manifest",
+       [&](const std::string& db) { overwrite(db + "/CURRENT", "LOG\n"); }, false},
+      {"the seal is of a newer manifest",
+       [&](const std::string& db) { overwrite(seal_path(db), encode_seal({.manifest = 99})); },
+       false},
+      {"the manifest is shorter than it was",
+       [&](const std::string& db) { fs::resize_file(manifest(db), 60); }, false},
+  };
+  auto store = open("db");
+  check([&]() -> Task<> {
+    CO_TRY_OK(co_await store->write({"/a", "1", {}}));
+    co_return Unit{};
+  });
+  store.reset();
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.what);
+    const std::string copy = folder_ + "/copy";
+    fs::remove_all(copy);
+    fs::copy(folder_ + "/db", copy);
+    c.change(copy);
+    const auto opened = RocksStore::open(loop_.get_executor(), {.folder = copy});
+    EXPECT_EQ(opened.has_value(), c.opens) << (opened ? "" : opened.error().message());
+    if (!opened) EXPECT_EQ(opened.error().code(), Code::kInternal);
+    if (opened) EXPECT_EQ((*opened)->revision(), Revision{1});
+  }
+}
+
+// One commit that is larger than the log usually gets.
+TEST_F(Reopen, ALargeCommitIsReadBack) {
+  auto store = open("db");
+  check([&]() -> Task<> {
+    std::vector<Write> writes;
+    for (int i = 0; i < 9; ++i)
+      writes.push_back({"/k" + std::to_string(i), std::string(kValueBytesMax, char('a' + i)), {}});
+    CO_TRY_OK(co_await store->write_all(std::move(writes)));
+    co_return Unit{};
+  });
+  store.reset();
+  store = open("db");
+  check([&]() -> Task<> {
+    CO_TRY(const Range all, co_await store->range({}));
+    EXPECT_EQ(all.items.size(), 9u);
+    co_return Unit{};
+  });
+}
+
 // Flips one byte of a stored value behind the engine's back: it is never served.
 TEST_F(Reopen, ADamagedValueIsNeverServed) {
   auto store = open("db");
@@ -91,17 +214,12 @@ TEST_F(Reopen, ADamagedValueIsNeverServed) {
     co_return Unit{};
   });
   store.reset();
-  rocksdb::DB* raw = nullptr;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  ASSERT_TRUE(rocksdb::DB::Open({}, folder_ + "/db",
-                                {{"default", {}}, {"versions", {}}, {"keys", {}}}, &handles, &raw)
-                  .ok());
-  std::string bytes;
-  ASSERT_TRUE(raw->Get({}, handles[1], version_key({1}), &bytes).ok());
-  bytes.back() ^= 1;
-  ASSERT_TRUE(raw->Put({}, handles[1], version_key({1}), bytes).ok());
-  for (auto* handle : handles) raw->DestroyColumnFamilyHandle(handle);
-  delete raw;
+  change("db", [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle* versions) {
+    std::string bytes;
+    ASSERT_TRUE(db.Get({}, versions, version_key({1}), &bytes).ok());
+    bytes.back() ^= 1;
+    ASSERT_TRUE(db.Put({}, versions, version_key({1}), bytes).ok());
+  });
   store = open("db");
   check([&]() -> Task<> {
     const auto value = co_await store->get("/a");

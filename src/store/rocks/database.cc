@@ -53,18 +53,6 @@ rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options,
   return out;
 }
 
-}  // namespace
-
-Error rocks_error(std::string_view what, const rocksdb::Status& status) {
-  const std::string text = std::string(what) + ": " + status.ToString();
-  if (status.IsNoSpace()) return Error(Code::kExhausted, text + "; free disk space");
-  if (status.IsCorruption())
-    return Error(Code::kInternal, text + "; restore the store from a backup");
-  return Error(Code::kUnavailable, text);
-}
-
-namespace {
-
 // Looks at the files while nobody else may write them.
 Result<> check_unused(const std::string& folder, rocksdb::FileSystem& disk) {
   if (!std::filesystem::exists(folder)) return Unit{};
@@ -77,6 +65,14 @@ Result<> check_unused(const std::string& folder, rocksdb::FileSystem& disk) {
 }
 
 }  // namespace
+
+Error rocks_error(std::string_view what, const rocksdb::Status& status) {
+  const std::string text = std::string(what) + ": " + status.ToString();
+  if (status.IsNoSpace()) return Error(Code::kExhausted, text + "; free disk space");
+  if (status.IsCorruption())
+    return Error(Code::kInternal, text + "; restore the store from a backup");
+  return Error(Code::kUnavailable, text);
+}
 
 Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options) {
   const auto disk = options.disk ? options.disk : rocksdb::FileSystem::Default();

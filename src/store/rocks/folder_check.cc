@@ -17,6 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A commit may be larger than any buffer, and its log with it.
+constexpr size_t kAnySize = SIZE_MAX;
+
 Error damaged(const std::string& path, std::string_view what) {
   return Error(Code::kInternal,
                fmt::format("{} is damaged: {}; restore the store from a backup", path, what));
@@ -39,7 +42,7 @@ Result<> check_manifest(const std::string& path, const std::optional<Seal>& seal
   if (seal && seal->manifest > number)
     return damaged(fs::path(path).parent_path() / "CURRENT",
                    "it names an older manifest than was in use");
-  TRY(const std::string bytes, io::read_file(path));
+  TRY(const std::string bytes, io::read_file(path, kAnySize));
   const LogContent content = read_log(bytes);
   const bool sealed = seal && seal->manifest == number;
   const bool later = std::any_of(content.records.begin(), content.records.end(),
@@ -79,7 +82,7 @@ class LogsCheck {
   explicit LogsCheck(std::optional<Seal> seal) : seal_(seal) {}
 
   Result<> take(uint64_t number, const std::string& path) {
-    TRY(const std::string bytes, io::read_file(path));
+    TRY(const std::string bytes, io::read_file(path, kAnySize));
     const LogContent content = read_log(bytes);
     if (seal_ && seal_->log == number && content.readable_bytes < seal_->log_bytes) {
       return damaged(path, fmt::format("of {} acknowledged bytes {} can be read", seal_->log_bytes,
@@ -136,7 +139,7 @@ Result<> check_folder(const std::string& folder) {
 
 Result<> seal_copy(const std::string& folder) {
   TRY(const std::string manifest, current_manifest(folder));
-  TRY(const std::string bytes, io::read_file(manifest));
+  TRY(const std::string bytes, io::read_file(manifest, kAnySize));
   if (read_log(bytes).readable_bytes != bytes.size())
     return damaged(manifest, "the copy cannot be read to its end");
   const Seal seal{.manifest = *manifest_number(manifest), .manifest_bytes = bytes.size()};
