@@ -54,7 +54,6 @@ Async<void> ContainerStarter::start(std::string name) {
 
 Task<> ContainerStarter::attempt(std::string name) {
   const ContainerSpec spec = *record_.spec().find(name);
-  sandbox_.prepare_group();
   auto volumes = co_await volumes_.set_up();
   if (!volumes) {
     wait_with(name, "ContainerCreating", {}, kConfigRetry);
@@ -124,6 +123,7 @@ Task<> ContainerStarter::launch(ContainerSpec spec, ContainerPlan plan,
                                 std::vector<std::string> layers) {
   CreateRequest request = request_of(spec, plan, std::move(layers));
   const std::string id = request.id;
+  tasks_.spawn("expect attach", [this] { return sandbox_.expect_attach(); });
   auto made = co_await context_.runtime.create(std::move(request));
   if (!made) {
     (void)co_await context_.images.release(id);

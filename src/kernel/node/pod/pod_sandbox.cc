@@ -83,7 +83,7 @@ void PodSandbox::prepare_group() {
 
 Async<void> PodSandbox::expect_attach() {
   const MonoTime now = context_.timer().monotonic();
-  if (now - context_.attach_expected < kAttachExpected) co_return;
+  if (!context_.cgroups || now - context_.attach_expected < kAttachExpected) co_return;
   context_.attach_expected = now;
   co_await context_.offload.run([cgroups = context_.cgroups] {
     cgroups->expect_attach();

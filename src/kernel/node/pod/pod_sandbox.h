@@ -29,6 +29,9 @@ class PodSandbox {
   // A start is near: makes the group, and begins what the kernel makes the first process of it wait
   // for. In this order: while that waits, no group can be made on the whole machine.
   void prepare_group();
+  // The same wait, begun anew where it was long ago: what is over by the time that a runtime gets
+  // to its move costs nothing.
+  Async<void> expect_attach();
   // The pod's own group, with its limits; returns at once where it is there.
   Task<> make_group();
 
@@ -40,7 +43,6 @@ class PodSandbox {
  private:
   Task<> attach();
   Task<> make_group_anew();
-  Async<void> expect_attach();
   Async<void> detach();
 
   PodContext& context_;

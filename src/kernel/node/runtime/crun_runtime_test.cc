@@ -182,9 +182,11 @@ TEST_F(CrunRuntimeTest, ExecRunsInsideAndTellsItsCode) {
       return ExecRequest{live.id, folder_ + "/b", exec_process(spec, args, false), false, false};
     };
     CO_TRY(const CommandOutcome seen,
-           co_await run_command(
-               loop_.get_executor(), timer_, *runtime_,
-               exec({"/bin/sh", "-c", "ls /; grep Seccomp: /proc/self/status; exit 7"}), 20s));
+           co_await run_command(loop_.get_executor(), timer_, *runtime_,
+                                exec({"/bin/sh", "-c",
+                                      "until [ -e /marker ]; do sleep 0.01; done; ls /;"
+                                      "grep Seccomp: /proc/self/status; exit 7"}),
+                                20s));
     EXPECT_EQ(seen.code, 7);
     EXPECT_THAT(seen.output, HasSubstr("marker"));
     EXPECT_THAT(seen.output, HasSubstr("Seccomp:\t2")) << "as confined as the container";
