@@ -34,7 +34,7 @@
 #include "kernel/apiserver/auth/pki.h"
 #include "kernel/apiserver/auth/rbac_authorizer.h"
 #include "kernel/apiserver/auth/role_aggregator.h"
-#include "kernel/apiserver/server.h"
+#include "kernel/apiserver/server/server.h"
 #include "kernel/apiserver/system/dns_service.h"
 #include "kernel/apiserver/system/system_objects.h"
 #include "kernel/controllers/manager.h"

@@ -6,7 +6,7 @@
 
 #include "base/crypto/x509.h"
 #include "base/text/base64.h"
-#include "kernel/apiserver/admission/pod_parts.h"
+#include "kernel/apiserver/contract/pod_parts.h"
 
 namespace atl::apiserver {
 namespace {

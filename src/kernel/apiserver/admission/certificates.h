@@ -1,7 +1,7 @@
 #pragma once
 
-#include "kernel/apiserver/admission.h"
-#include "kernel/apiserver/authorizer.h"
+#include "kernel/apiserver/contract/admission.h"
+#include "kernel/apiserver/contract/authorizer.h"
 
 namespace atl::apiserver {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "kernel/apiserver/admission/kinds/pod_defaults.h"
-#include "kernel/apiserver/admission/pod_parts.h"
+#include "kernel/apiserver/contract/pod_parts.h"
 
 namespace atl::apiserver {
 namespace {

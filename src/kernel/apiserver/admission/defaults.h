@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "kernel/apiserver/admission.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/admission.h"
+#include "kernel/apiserver/contract/reader.h"
 
 namespace atl::apiserver {
 

@@ -2,12 +2,12 @@
 
 #include "base/async/timer.h"
 #include "base/core/rng.h"
-#include "kernel/apiserver/admission.h"
 #include "kernel/apiserver/admission/kinds/service.h"
 #include "kernel/apiserver/admission/resource_quota.h"
 #include "kernel/apiserver/auth/rbac_authorizer.h"
-#include "kernel/apiserver/hooks.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/admission.h"
+#include "kernel/apiserver/contract/hooks.h"
+#include "kernel/apiserver/contract/reader.h"
 
 // What main() needs of this folder.
 namespace atl::apiserver {

@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "base/text/quantity.h"
-#include "kernel/apiserver/admission/pod_parts.h"
 #include "kernel/apiserver/admission/resource_usage.h"
+#include "kernel/apiserver/contract/pod_parts.h"
 
 namespace atl::apiserver {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "kernel/apiserver/admission/pod_parts.h"
-#include "kernel/apiserver/status.h"
+#include "kernel/apiserver/contract/pod_parts.h"
+#include "kernel/apiserver/contract/status.h"
 
 namespace atl::apiserver {
 

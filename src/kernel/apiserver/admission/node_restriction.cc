@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "kernel/apiserver/admission/pod_parts.h"
 #include "kernel/apiserver/auth/service_account_name.h"
+#include "kernel/apiserver/contract/pod_parts.h"
 
 namespace atl::apiserver {
 namespace {

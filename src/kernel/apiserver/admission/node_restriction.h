@@ -1,7 +1,7 @@
 #pragma once
 
-#include "kernel/apiserver/admission.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/admission.h"
+#include "kernel/apiserver/contract/reader.h"
 
 namespace atl::apiserver {
 

@@ -7,8 +7,8 @@
 #include <set>
 
 #include "base/observe/log.h"
-#include "kernel/apiserver/admission/findings.h"
-#include "kernel/apiserver/admission/pod_parts.h"
+#include "kernel/apiserver/contract/findings.h"
+#include "kernel/apiserver/contract/pod_parts.h"
 
 namespace atl::apiserver {
 namespace {

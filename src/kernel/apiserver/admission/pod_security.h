@@ -3,10 +3,10 @@
 #include <functional>
 #include <string>
 
-#include "kernel/apiserver/admission.h"
-#include "kernel/apiserver/admission/pod_parts.h"
 #include "kernel/apiserver/admission/pod_security_rules.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/admission.h"
+#include "kernel/apiserver/contract/pod_parts.h"
+#include "kernel/apiserver/contract/reader.h"
 
 namespace atl::apiserver {
 

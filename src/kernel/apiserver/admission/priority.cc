@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "kernel/apiserver/admission/pod_parts.h"
+#include "kernel/apiserver/contract/pod_parts.h"
 
 namespace atl::apiserver {
 namespace {

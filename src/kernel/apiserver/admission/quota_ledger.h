@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "kernel/apiserver/admission/resource_usage.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/reader.h"
 
 namespace atl::apiserver {
 

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "kernel/apiserver/admission/pod_parts.h"
-#include "kernel/apiserver/status.h"
+#include "kernel/apiserver/contract/pod_parts.h"
+#include "kernel/apiserver/contract/status.h"
 
 namespace atl::apiserver {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "kernel/apiserver/admission.h"
 #include "kernel/apiserver/auth/rbac_authorizer.h"
+#include "kernel/apiserver/contract/admission.h"
 
 namespace atl::apiserver {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "kernel/apiserver/admission.h"
 #include "kernel/apiserver/admission/quota_ledger.h"
+#include "kernel/apiserver/contract/admission.h"
 
 namespace atl::apiserver {
 

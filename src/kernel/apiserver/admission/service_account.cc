@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "kernel/apiserver/admission/pod_parts.h"
+#include "kernel/apiserver/contract/pod_parts.h"
 
 namespace atl::apiserver {
 namespace {

@@ -3,8 +3,8 @@
 #include "base/async/event.h"
 #include "base/async/timer.h"
 #include "base/core/rng.h"
-#include "kernel/apiserver/admission.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/admission.h"
+#include "kernel/apiserver/contract/reader.h"
 
 namespace atl::apiserver {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernel/apiserver/admission.h"
+#include "kernel/apiserver/contract/admission.h"
 
 namespace atl::apiserver {
 

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/core/check.h"
-#include "kernel/apiserver/admission.h"
 #include "kernel/apiserver/auth/testing.h"
+#include "kernel/apiserver/contract/admission.h"
 
 // Helpers of this folder's tests.
 namespace atl::apiserver {

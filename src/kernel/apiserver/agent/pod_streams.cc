@@ -9,7 +9,7 @@
 
 #include "api/client/status_error.h"
 #include "base/net/client.h"
-#include "kernel/apiserver/status.h"
+#include "kernel/apiserver/contract/status.h"
 #include "kernel/apiserver/subresources/proxy.h"
 
 namespace atl::apiserver {

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "base/async/timer.h"
-#include "kernel/apiserver/hooks.h"
+#include "kernel/apiserver/contract/hooks.h"
 
 namespace atl::apiserver {
 

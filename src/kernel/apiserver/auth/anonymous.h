@@ -3,7 +3,7 @@
 #include <memory>
 #include <utility>
 
-#include "kernel/apiserver/authenticator.h"
+#include "kernel/apiserver/contract/authenticator.h"
 
 namespace atl::apiserver {
 

@@ -4,7 +4,7 @@
 
 #include "base/crypto/secret.h"
 #include "kernel/apiserver/auth/service_account_tokens.h"
-#include "kernel/apiserver/authenticator.h"
+#include "kernel/apiserver/contract/authenticator.h"
 
 namespace atl::apiserver {
 

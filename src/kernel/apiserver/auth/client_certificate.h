@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernel/apiserver/authenticator.h"
+#include "kernel/apiserver/contract/authenticator.h"
 
 namespace atl::apiserver {
 

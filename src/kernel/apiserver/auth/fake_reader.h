@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/core/check.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/reader.h"
 
 namespace atl::apiserver {
 

@@ -2,8 +2,8 @@
 
 #include <optional>
 
-#include "kernel/apiserver/authorizer.h"
-#include "kernel/apiserver/user.h"
+#include "kernel/apiserver/contract/authorizer.h"
+#include "kernel/apiserver/contract/user.h"
 
 namespace atl::apiserver {
 

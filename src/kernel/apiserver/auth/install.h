@@ -4,9 +4,9 @@
 
 #include "kernel/apiserver/auth/rbac_authorizer.h"
 #include "kernel/apiserver/auth/service_account_tokens.h"
-#include "kernel/apiserver/authenticator.h"
-#include "kernel/apiserver/hooks.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/authenticator.h"
+#include "kernel/apiserver/contract/hooks.h"
+#include "kernel/apiserver/contract/reader.h"
 
 // What main() needs of this folder, beside Pki, RbacAuthorizer and ServiceAccountTokens.
 namespace atl::apiserver {

@@ -2,8 +2,8 @@
 
 #include "kernel/apiserver/auth/node_graph.h"
 #include "kernel/apiserver/auth/rbac_rule.h"
-#include "kernel/apiserver/authorizer.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/authorizer.h"
+#include "kernel/apiserver/contract/reader.h"
 
 namespace atl::apiserver {
 

@@ -1,6 +1,6 @@
 #include "kernel/apiserver/auth/node_graph.h"
 
-#include "kernel/apiserver/admission/pod_parts.h"
+#include "kernel/apiserver/contract/pod_parts.h"
 
 namespace atl::apiserver {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "api/object/names.h"
 #include "base/text/json.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/reader.h"
 
 namespace atl::apiserver {
 

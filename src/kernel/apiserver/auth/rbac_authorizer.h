@@ -1,8 +1,8 @@
 #pragma once
 
 #include "kernel/apiserver/auth/rbac_index.h"
-#include "kernel/apiserver/authorizer.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/authorizer.h"
+#include "kernel/apiserver/contract/reader.h"
 
 namespace atl::apiserver {
 

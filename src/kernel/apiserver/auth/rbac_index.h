@@ -11,7 +11,7 @@
 
 #include "api/select/select.h"
 #include "kernel/apiserver/auth/rbac_rule.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/reader.h"
 
 namespace atl::apiserver {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/text/json.h"
-#include "kernel/apiserver/authorizer.h"
+#include "kernel/apiserver/contract/authorizer.h"
 
 namespace atl::apiserver {
 

@@ -2,7 +2,7 @@
 
 #include "kernel/apiserver/auth/rbac_authorizer.h"
 #include "kernel/apiserver/auth/service_account_tokens.h"
-#include "kernel/apiserver/hooks.h"
+#include "kernel/apiserver/contract/hooks.h"
 
 namespace atl::apiserver {
 

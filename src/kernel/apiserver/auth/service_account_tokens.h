@@ -9,8 +9,8 @@
 #include "base/core/result.h"
 #include "base/core/rng.h"
 #include "base/crypto/jwt.h"
-#include "kernel/apiserver/reader.h"
-#include "kernel/apiserver/user.h"
+#include "kernel/apiserver/contract/reader.h"
+#include "kernel/apiserver/contract/user.h"
 
 namespace atl::apiserver {
 

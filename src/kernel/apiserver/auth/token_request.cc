@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "kernel/apiserver/status.h"
+#include "kernel/apiserver/contract/status.h"
 
 namespace atl::apiserver {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "kernel/apiserver/auth/service_account_tokens.h"
-#include "kernel/apiserver/hooks.h"
+#include "kernel/apiserver/contract/hooks.h"
 
 namespace atl::apiserver {
 

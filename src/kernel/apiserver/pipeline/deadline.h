@@ -3,7 +3,7 @@
 #include "base/core/clock.h"
 #include "base/core/result.h"
 #include "base/net/http.h"
-#include "kernel/apiserver/request_info.h"
+#include "kernel/apiserver/contract/request_info.h"
 
 namespace atl::apiserver {
 

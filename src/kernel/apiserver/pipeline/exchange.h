@@ -9,10 +9,10 @@
 #include "base/async/task.h"
 #include "base/core/clock.h"
 #include "base/net/http.h"
+#include "kernel/apiserver/contract/request_info.h"
+#include "kernel/apiserver/contract/status.h"
+#include "kernel/apiserver/contract/user.h"
 #include "kernel/apiserver/pipeline/fairness.h"
-#include "kernel/apiserver/request_info.h"
-#include "kernel/apiserver/status.h"
-#include "kernel/apiserver/user.h"
 
 namespace atl::apiserver {
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <utility>
 
-#include "kernel/apiserver/request_info.h"
-#include "kernel/apiserver/user.h"
+#include "kernel/apiserver/contract/request_info.h"
+#include "kernel/apiserver/contract/user.h"
 
 namespace atl::apiserver {
 

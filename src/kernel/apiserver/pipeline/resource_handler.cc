@@ -6,7 +6,8 @@
 
 #include "kernel/apiserver/pipeline/event_sink.h"
 #include "kernel/apiserver/pipeline/gzip.h"
-#include "kernel/apiserver/pipeline/options.h"
+#include "kernel/apiserver/pipeline/read_call.h"
+#include "kernel/apiserver/registry/options.h"
 #include "kernel/apiserver/subresources/proxy.h"
 
 namespace atl::apiserver {

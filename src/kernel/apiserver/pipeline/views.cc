@@ -4,7 +4,7 @@
 
 #include "api/codec/codec.h"
 #include "base/text/yaml.h"
-#include "kernel/apiserver/status.h"
+#include "kernel/apiserver/contract/status.h"
 
 namespace atl::apiserver {
 namespace {

@@ -11,7 +11,7 @@
 #include "api/select/select.h"
 #include "base/core/clock.h"
 #include "base/text/json.h"
-#include "kernel/apiserver/user.h"
+#include "kernel/apiserver/contract/user.h"
 
 namespace atl::apiserver {
 

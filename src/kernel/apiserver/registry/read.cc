@@ -5,10 +5,10 @@
 
 #include <algorithm>
 
+#include "kernel/apiserver/contract/status.h"
 #include "kernel/apiserver/registry/continue_token.h"
 #include "kernel/apiserver/registry/registry.h"
 #include "kernel/apiserver/registry/store_keys.h"
-#include "kernel/apiserver/status.h"
 
 namespace atl::apiserver {
 namespace {

@@ -1,7 +1,7 @@
 #include "kernel/apiserver/registry/registry.h"
 
+#include "kernel/apiserver/contract/status.h"
 #include "kernel/apiserver/registry/body_checks.h"
-#include "kernel/apiserver/status.h"
 
 namespace atl::apiserver {
 

@@ -7,9 +7,9 @@
 
 #include "api/validate/validate.h"
 #include "base/core/seconds.h"
+#include "kernel/apiserver/contract/status.h"
 #include "kernel/apiserver/registry/attempt.h"
 #include "kernel/apiserver/registry/stored_object.h"
-#include "kernel/apiserver/status.h"
 
 namespace atl::apiserver {
 namespace {

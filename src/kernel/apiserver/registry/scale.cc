@@ -4,9 +4,9 @@
 #include "api/apply/scale_owners.h"
 #include "api/patch/patch.h"
 #include "api/validate/validate.h"
+#include "kernel/apiserver/contract/status.h"
 #include "kernel/apiserver/registry/body_checks.h"
 #include "kernel/apiserver/registry/registry.h"
-#include "kernel/apiserver/status.h"
 
 namespace atl::apiserver {
 namespace {

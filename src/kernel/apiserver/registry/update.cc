@@ -6,10 +6,10 @@
 #include <charconv>
 
 #include "api/apply/apply.h"
+#include "kernel/apiserver/contract/status.h"
 #include "kernel/apiserver/registry/attempt.h"
 #include "kernel/apiserver/registry/body_checks.h"
 #include "kernel/apiserver/registry/stored_object.h"
-#include "kernel/apiserver/status.h"
 
 namespace atl::apiserver {
 namespace {

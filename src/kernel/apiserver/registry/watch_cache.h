@@ -15,7 +15,7 @@
 #include "base/async/event.h"
 #include "base/async/task.h"
 #include "base/async/timer.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/reader.h"
 #include "store/store.h"
 
 namespace atl::apiserver {

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "kernel/apiserver/contract/status.h"
 #include "kernel/apiserver/registry/store_keys.h"
-#include "kernel/apiserver/status.h"
 
 namespace atl::apiserver {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "kernel/apiserver/contract/status.h"
 #include "kernel/apiserver/registry/registry.h"
-#include "kernel/apiserver/status.h"
 
 namespace atl::apiserver {
 namespace {

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include "api/select/select.h"
-#include "kernel/apiserver/pipeline/options.h"
+#include "kernel/apiserver/contract/status.h"
+#include "kernel/apiserver/registry/options.h"
 #include "kernel/apiserver/registry/registry.h"
-#include "kernel/apiserver/status.h"
 
 namespace atl::apiserver {
 namespace {

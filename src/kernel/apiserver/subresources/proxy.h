@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/async/timer.h"
-#include "kernel/apiserver/hooks.h"
+#include "kernel/apiserver/contract/hooks.h"
 
 namespace atl::apiserver {
 

@@ -7,7 +7,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "base/async/run.h"
-#include "kernel/apiserver/server.h"
+#include "kernel/apiserver/server/server.h"
 #include "kernel/apiserver/testing/fake_http.h"
 #include "store/memory/memory_store.h"
 

@@ -2,8 +2,8 @@
 
 #include "base/crypto/x509.h"
 #include "base/text/base64.h"
-#include "kernel/apiserver/admission/findings.h"
 #include "kernel/apiserver/auth/reviews.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

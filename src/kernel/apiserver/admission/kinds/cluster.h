@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernel/apiserver/hooks.h"
+#include "kernel/apiserver/contract/hooks.h"
 
 // Kinds around the cluster itself. No state.
 namespace atl::apiserver {

@@ -1,7 +1,7 @@
 #include "kernel/apiserver/admission/kinds/config.h"
 
 #include "base/text/base64.h"
-#include "kernel/apiserver/admission/findings.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

@@ -8,7 +8,7 @@
 #include <set>
 #include <span>
 
-#include "kernel/apiserver/admission/findings.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <limits>
 
-#include "kernel/apiserver/admission/findings.h"
 #include "kernel/apiserver/admission/kinds/cron_schedule.h"
 #include "kernel/apiserver/admission/kinds/pod_rules.h"
 #include "kernel/apiserver/admission/kinds/pod_template.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

@@ -1,7 +1,7 @@
 #include "kernel/apiserver/admission/kinds/network.h"
 
 #include "kernel/apiserver/admission/address_pool.h"
-#include "kernel/apiserver/admission/findings.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernel/apiserver/hooks.h"
+#include "kernel/apiserver/contract/hooks.h"
 
 namespace atl::apiserver {
 

@@ -2,8 +2,8 @@
 #include <array>
 #include <set>
 
-#include "kernel/apiserver/admission/findings.h"
 #include "kernel/apiserver/admission/kinds/pod_rules.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

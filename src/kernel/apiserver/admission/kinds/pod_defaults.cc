@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/text/quantity.h"
-#include "kernel/apiserver/admission/pod_parts.h"
+#include "kernel/apiserver/contract/pod_parts.h"
 
 namespace atl::apiserver {
 namespace {

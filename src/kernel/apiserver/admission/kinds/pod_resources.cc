@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
 #include "base/text/quantity.h"
-#include "kernel/apiserver/admission/findings.h"
 #include "kernel/apiserver/admission/kinds/pod_rules.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "kernel/apiserver/admission/findings.h"
-#include "kernel/apiserver/admission/pod_parts.h"
+#include "kernel/apiserver/contract/findings.h"
+#include "kernel/apiserver/contract/pod_parts.h"
 
 namespace atl::apiserver {
 namespace {

@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "api/select/select.h"
-#include "kernel/apiserver/admission/findings.h"
 #include "kernel/apiserver/admission/kinds/pod_defaults.h"
 #include "kernel/apiserver/admission/kinds/pod_rules.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

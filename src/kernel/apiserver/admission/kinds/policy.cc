@@ -1,8 +1,8 @@
 #include "kernel/apiserver/admission/kinds/policy.h"
 
 #include "base/text/quantity.h"
-#include "kernel/apiserver/admission/findings.h"
 #include "kernel/apiserver/admission/kinds/pod_template.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

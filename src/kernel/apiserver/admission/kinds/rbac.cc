@@ -1,6 +1,6 @@
 #include "kernel/apiserver/admission/kinds/rbac.h"
 
-#include "kernel/apiserver/admission/findings.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

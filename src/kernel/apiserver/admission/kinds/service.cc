@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "kernel/apiserver/admission/findings.h"
 #include "kernel/apiserver/admission/kinds/service_rules.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

@@ -2,8 +2,8 @@
 
 #include "base/core/rng.h"
 #include "kernel/apiserver/admission/address_pool.h"
-#include "kernel/apiserver/hooks.h"
-#include "kernel/apiserver/reader.h"
+#include "kernel/apiserver/contract/hooks.h"
+#include "kernel/apiserver/contract/reader.h"
 
 namespace atl::apiserver {
 

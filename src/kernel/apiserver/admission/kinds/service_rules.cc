@@ -4,7 +4,7 @@
 #include <set>
 
 #include "kernel/apiserver/admission/address_pool.h"
-#include "kernel/apiserver/admission/findings.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernel/apiserver/hooks.h"
+#include "kernel/apiserver/contract/hooks.h"
 
 // The rules of Services that need no address pool. Pure functions over documents.
 namespace atl::apiserver {

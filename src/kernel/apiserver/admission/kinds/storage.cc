@@ -1,7 +1,7 @@
 #include "kernel/apiserver/admission/kinds/storage.h"
 
 #include "base/text/quantity.h"
-#include "kernel/apiserver/admission/findings.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "base/core/check.h"
 #include "kernel/apiserver/admission/test_requests.h"
-#include "kernel/apiserver/hooks.h"
+#include "kernel/apiserver/contract/hooks.h"
 
 // Helpers of this folder's tests.
 namespace atl::apiserver {

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "api/select/select.h"
-#include "kernel/apiserver/admission/findings.h"
 #include "kernel/apiserver/admission/kinds/pod_template.h"
+#include "kernel/apiserver/contract/findings.h"
 
 namespace atl::apiserver {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernel/apiserver/hooks.h"
+#include "kernel/apiserver/contract/hooks.h"
 
 // Deployments, ReplicaSets, StatefulSets, DaemonSets, ReplicationControllers and PodTemplates: the
 // defaults of their strategies, and the rules between selector, template and strategy. No state.
