@@ -43,8 +43,8 @@ def resource(item, package, overlay, schema_of, problems):
         out["selectableFields"] = hand["selectable"]
     if "scale" in hand:
         out["scale"] = hand["scale"]
-    for key, name in (("unconditional_update", "unconditionalUpdate"), ("create_on_update", "createOnUpdate"),
-                      ("generation", "generation"), ("name_rule", "nameRule"), ("name_max", "nameMaxLength")):
+    for key, name in (("deprecation", "deprecation"), ("unconditional_update", "unconditionalUpdate"),
+                      ("create_on_update", "createOnUpdate"), ("generation", "generation"), ("name_rule", "nameRule"), ("name_max", "nameMaxLength")):
         if key in hand:
             out[name] = hand[key]
     if "columns" in hand:

@@ -48,6 +48,7 @@ struct Kind {
   bool namespaced = false;
   bool custom = false;  // from a CustomResourceDefinition
   bool storage = true;  // the version that is stored
+  std::string deprecation;  // what callers are told with each answer; empty: current
   std::vector<std::string> verbs;
   std::vector<Subresource> subresources;
   std::vector<Column> columns;                 // without the leading Name where the kind has none

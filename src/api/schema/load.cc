@@ -225,6 +225,7 @@ Result<> KindLoader::read_resource(const GroupVersion& gv, const json::Value& fr
   kind->short_names = texts_at(from, "shortNames");
   kind->categories = texts_at(from, "categories");
   kind->namespaced = json::bool_at(from, {"namespaced"});
+  kind->deprecation = text({"deprecation"});
   kind->verbs = texts_at(from, "verbs");
   kind->selectable_fields = texts_at(from, "selectableFields");
   kind->unconditional_update = json::bool_at(from, {"unconditionalUpdate"}, true);

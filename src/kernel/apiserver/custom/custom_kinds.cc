@@ -7,6 +7,7 @@
 #include "base/observe/log.h"
 #include "kernel/apiserver/custom/definition.h"
 #include "kernel/apiserver/custom/definition_hook.h"
+#include "kernel/apiserver/custom/definition_rules.h"
 #include "kernel/apiserver/registry/store_keys.h"
 
 namespace atl::apiserver {
@@ -18,6 +19,21 @@ const api::Gvr kResource{std::string(kDefinitionGroup), "v1", std::string(kDefin
 json::Value accepted_names(const json::Value& definition) {
   const json::Value* names = json::find(definition, {"spec", "names"});
   return names ? *names : json::Value(json::Object{});
+}
+
+std::string_view reason_of(Approval::State state) {
+  if (state == Approval::State::kApproved) return "ApprovedAnnotation";
+  if (state == Approval::State::kBypassed) return "UnapprovedAnnotation";
+  return state == Approval::State::kMissing ? "MissingAnnotation" : "InvalidAnnotation";
+}
+
+// Whether a definition in a group of Kubernetes itself has been reviewed there.
+void say_approval(json::Value& definition, WallTime now) {
+  const Approval approval = approval_of(definition);
+  if (approval.state == Approval::State::kNotAsked) return;
+  set_condition(definition, "KubernetesAPIApprovalPolicyConformant",
+                approval.state == Approval::State::kApproved, reason_of(approval.state),
+                approval.message, now);
 }
 
 }  // namespace
@@ -59,7 +75,6 @@ Async<void> CustomKinds::stop() {
 }
 
 Async<void> CustomKinds::work() {
-  auto& timer = const_cast<Timer&>(registry_.parts().timer);
   for (;;) {
     if (queue_.empty()) {
       const bool woken = co_await queued_.wait();
@@ -72,7 +87,7 @@ Async<void> CustomKinds::work() {
     if (done) continue;
     log::warn("custom kind, will retry", {{"definition", name}, {"error", done.error()}});
     queue_.insert(name);
-    const bool woken = co_await queued_.wait_for(timer, kRetry);
+    const bool woken = co_await queued_.wait_for(registry_.parts().timer, kRetry);
     (void)woken;  // a change or the time: both mean another try
   }
 }
@@ -111,6 +126,7 @@ Task<> CustomKinds::accept(const api::ObjectPtr& stored) {
     install(stored->name(), std::move(kinds));
     set_condition(wished, "Established", true, "InitialNamesAccepted",
                   "the initial names have been accepted", now);
+    say_approval(wished, now);
     const std::vector<std::string> left_out = versions_left_out(wished);
     if (!left_out.empty()) {
       set_condition(wished, "AllVersionsServed", false, "ConversionByWebhook",

@@ -89,6 +89,24 @@ std::vector<std::string> selectable_of(const json::Value& version) {
   return out;
 }
 
+// What callers of a version are told with each answer; empty where it is current.
+std::string deprecation_of(const json::Value& definition, const json::Value& version,
+                           const api::Gvk& gvk) {
+  if (!json::bool_at(version, {"deprecated"})) return {};
+  if (const json::Value* said = json::find(version, {"deprecationWarning"});
+      said && said->is_string())
+    return std::string(said->get_string());
+  std::string better;  // the best of the newer versions that are served
+  for (const json::Value& other : json::array_at(definition, {"spec", "versions"})) {
+    const std::string name = text_at(other, {"name"});
+    const bool current = json::bool_at(other, {"served"}) && !json::bool_at(other, {"deprecated"});
+    if (current && version_before(name, better.empty() ? gvk.version : better)) better = name;
+  }
+  const std::string use =
+      better.empty() ? "" : fmt::format("; use {}/{} {}", gvk.group, better, gvk.kind);
+  return fmt::format("{}/{} {} is deprecated{}", gvk.group, gvk.version, gvk.kind, use);
+}
+
 const json::Value& names_of(const json::Value& definition) {
   static const json::Value none{json::Object{}};
   const json::Value* accepted = json::find(definition, {"status", "acceptedNames"});
@@ -111,6 +129,7 @@ Result<api::KindPtr> kind_of(const json::Value& definition, const json::Value& v
   kind->namespaced = json::string_at(definition, {"spec", "scope"}) == "Namespaced";
   kind->custom = true;
   kind->storage = json::bool_at(version, {"storage"});
+  kind->deprecation = deprecation_of(definition, version, kind->gvk);
   kind->verbs = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
   kind->columns = columns_of(version);
   kind->selectable_fields = selectable_of(version);

@@ -24,6 +24,7 @@ Result<Call> read_call(Exchange& exchange, api::KindPtr kind) {
   call.key = exchange.info.key();
   call.user = exchange.user;
   call.warnings = exchange.warnings;
+  if (!call.kind->deprecation.empty()) call.warnings->push_back(call.kind->deprecation);
   TRY(WriteOptions options, read_write(exchange.query, exchange.info.verb));
   call.dry_run = options.dry_run;
   call.validation = options.validation;

@@ -48,7 +48,7 @@ class Registry {
     const Versions& versions;
     const HookTable& hooks;
     const AdmissionChain& admission;
-    const Timer& timer;
+    Timer& timer;
     Rng& rng;
   };
   explicit Registry(Parts parts);

@@ -198,7 +198,7 @@ std::string CaseRunner::expand(std::string_view text) const {
 }
 
 // path == JSON | path != JSON | path ~ text | absent path | count path N | header name ~ text |
-// body ~ text | name = path
+// header name !~ text | body ~ text | name = path
 void CaseRunner::check(const CaseStep& step, const std::string& raw, const FakeReply& reply,
                        const json::Value& document) {
   const std::string text = expand(raw);
@@ -221,14 +221,16 @@ void CaseRunner::check(const CaseStep& step, const std::string& raw, const FakeR
   }
   if (first == "header" || first == "body") {
     const std::string name = first == "header" ? std::string(word(rest)) : "";
-    word(rest);  // ~
+    const bool wanted = word(rest) != "!~";
     std::string value = reply.body;
     if (first == "header") {
       value.clear();
       for (const std::string_view item : reply.headers.all(name)) value += std::string(item) + "\n";
     }
-    if (value.find(rest) == std::string::npos)
-      fail(step, fmt::format("{} {} lacks {}: {}", first, name, rest, value.substr(0, 400)));
+    if ((value.find(rest) != std::string::npos) != wanted) {
+      fail(step, fmt::format("{} {} {} {}: {}", first, name, wanted ? "lacks" : "has", rest,
+                             value.substr(0, 400)));
+    }
     return;
   }
   const std::string op(word(rest));
