@@ -29,19 +29,6 @@ int signal_number(std::string_view text) {
   return number > 0 && number < 65 ? number : SIGTERM;
 }
 
-// What the runtime was told of the run, in its bundle.
-void read_bundle(ContainerRun& run) {
-  std::string stop_signal(json::string_at(run.container, {"lifecycle", "stopSignal"}));
-  auto config = io::read_file(run.bundle + "/config.json");
-  auto parsed = config ? json::parse(*config) : Result<json::Value>(json::Value(json::Object{}));
-  if (parsed) {
-    run.process = json::object_at(*parsed, {"process"});
-    if (stop_signal.empty())
-      stop_signal = json::string_at(*parsed, {"annotations", kStopSignal}, "TERM");
-  }
-  run.stop_signal = signal_number(stop_signal);
-}
-
 // Counted until it ends, however it does.
 class Pumping {
  public:
@@ -70,6 +57,26 @@ void read_output(const PodContext& context, PodTasks& tasks, ContainerRun& run, 
 
 }  // namespace
 
+const ContainerRun::Told& ContainerRun::told() {
+  if (told_) return *told_;
+  told_.emplace();
+  auto config = io::read_file(bundle + "/config.json");
+  auto parsed = config ? json::parse(*config) : Result<json::Value>(std::move(config).error());
+  if (!parsed) return *told_;
+  told_->process = json::object_at(*parsed, {"process"});
+  told_->stop_signal = json::string_at(*parsed, {"annotations", kStopSignal});
+  return *told_;
+}
+
+ActionTarget ContainerRun::target() {
+  return {pod_ip, id, bundle, told().process, container};
+}
+
+int ContainerRun::stop_signal() {
+  const std::string_view own = json::string_at(container, {"lifecycle", "stopSignal"});
+  return signal_number(own.empty() ? std::string_view(told().stop_signal) : own);
+}
+
 ContainerRunPtr open_run(const PodContext& context, const PodRecord& record, PodTasks& tasks,
                          const std::string& name, LiveContainer live) {
   const int attempt = record.state().at(name).attempt;
@@ -83,7 +90,6 @@ ContainerRunPtr open_run(const PodContext& context, const PodRecord& record, Pod
   run->log = std::make_shared<ContainerLog>(log, context.timer(), context.log_limits);
   run->container = record.spec().find(name)->doc;
   run->pod_ip = record.pod_ip();
-  read_bundle(*run);
   if (live.terminal) live.stdout_pipe.reset(::fcntl(live.terminal.get(), F_DUPFD_CLOEXEC, 3));
   run->stdin_pipe = std::move(live.stdin_pipe);
   run->terminal = std::move(live.terminal);

@@ -26,7 +26,6 @@ struct ContainerRun {
   std::string scratch;
   ContainerLogPtr log;
   io::UniqueFd stdin_pipe, terminal;
-  json::Value process;  // of its OCI spec
   json::Value container;
   std::string pod_ip;
   int pumps = 0;
@@ -36,10 +35,20 @@ struct ContainerRun {
   bool cleaned = false;                // runtime, image and files have let go of it
   std::optional<Duration> kill_grace;  // of the probe that condemned it
   TaskGroup tasks;                     // pumps and probes
-  int stop_signal = 15;
 
   // What hooks and probes need to know of it.
-  ActionTarget target() const { return {pod_ip, id, bundle, process, container}; }
+  ActionTarget target();
+  int stop_signal();
+
+ private:
+  // What the runtime was told of the run, in its bundle: read when it is asked for, which is after
+  // a start that others wait for.
+  struct Told {
+    json::Value process;
+    std::string stop_signal;
+  };
+  const Told& told();
+  std::optional<Told> told_;
 };
 using ContainerRunPtr = std::shared_ptr<ContainerRun>;
 

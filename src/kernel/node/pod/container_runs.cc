@@ -207,7 +207,7 @@ Async<void> ContainerRuns::stop_run(ContainerRunPtr run, std::string reason) {
   }
   bool gone = run->exited;
   if (!gone && grace > Duration::zero()) {
-    (void)co_await context_.runtime.signal(run->id, run->stop_signal);
+    (void)co_await context_.runtime.signal(run->id, run->stop_signal());
     const Duration left = std::max<Duration>(end - context_.timer().monotonic(), kTermWait);
     gone = co_await wait_for_exit(run, left);
   }
