@@ -5,8 +5,11 @@
 #include <filesystem>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "base/async/run.h"
+#include "base/async/task_group.h"
 #include "base/core/rng.h"
 #include "store/memory/memory_store.h"
 #include "store/rocks/rocks_store.h"
@@ -223,6 +226,43 @@ TEST_P(StoreSuite, CompactionForgetsThePastAndKeepsThePresent) {
     EXPECT_EQ(store_->compacted(), at);
     const auto future = co_await store_->compact(Revision{12345});
     EXPECT_EQ(future.error().code(), Code::kInvalid);
+    co_return Unit{};
+  });
+}
+
+// A long past goes in pieces: writes and reads go on between them, and each finds the present.
+TEST_P(StoreSuite, WritesGoOnWhileALongPastIsForgotten) {
+  check([&]() -> Task<> {
+    constexpr int kRounds = 3000, kKeys = 7;
+    const auto key = [](int i) { return "/k" + std::to_string(i % kKeys); };
+    for (int i = 0; i < kRounds; i += kKeys) {
+      std::vector<Write> writes;
+      for (int j = i; j < i + kKeys; ++j) writes.push_back({key(j), std::to_string(j), {}});
+      CO_TRY_OK(co_await store_->write_all(std::move(writes)));
+    }
+    const Revision at = store_->revision();
+    Result<> forgotten = Error(Code::kInternal, "not done");
+    bool ended = false;
+    TaskGroup group(loop_.get_executor());
+    group.spawn("compaction", [&]() -> Async<void> {
+      forgotten = co_await store_->compact(at);
+      ended = true;
+    });
+    for (int i = 0; i < 50; ++i) {
+      CO_TRY_OK(co_await put(key(i), "new " + std::to_string(i)));
+      CO_TRY(const auto now, co_await store_->get(key(i), {}));
+      EXPECT_EQ(*now->value, "new " + std::to_string(i));
+    }
+    while (!ended) co_await asio::post(loop_, asio::use_awaitable);
+    co_await group.stop();
+    CO_TRY_OK(forgotten);
+    EXPECT_EQ(store_->compacted(), at);
+    CO_TRY(const auto kept, co_await store_->history("", at, 100));
+    EXPECT_EQ(kept.size(), 50u);
+    CO_TRY(const Range then, co_await store_->range({.at = at}));
+    EXPECT_EQ(then.items.size(), size_t(kKeys));
+    for (const Stored& item : then.items)
+      EXPECT_GE(std::stoi(*item.value), kRounds - kKeys) << item.key;
     co_return Unit{};
   });
 }

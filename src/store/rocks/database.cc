@@ -252,7 +252,7 @@ Result<std::vector<Event>> Database::history(const std::string& prefix, Revision
 
 // Every version at or before `at` makes the one before it unreadable; a deletion is unreadable
 // itself. `from` is the revision compacted before, so each version is looked at once in its life.
-Result<> Database::compact(Revision from, Revision at) {
+Result<Revision> Database::compact_some(Revision from, Revision at) {
   constexpr size_t kBatchMax = 1000;
   const auto it = iterator(versions_);
   rocksdb::WriteBatch batch;
@@ -269,13 +269,13 @@ Result<> Database::compact(Revision from, Revision at) {
       batch.Delete(keys_, index_key(record.key, revision));
     }
     if (batch.Count() < kBatchMax) continue;
-    batch.Put(meta_, kCompactedKey, version_key(revision));
-    TRY_OK(commit(batch));
-    batch.Clear();
+    at = revision;
+    break;
   }
   if (!it->status().ok()) return rocks_error("compact", it->status());
   batch.Put(meta_, kCompactedKey, version_key(at));
-  return commit(batch);
+  TRY_OK(commit(batch));
+  return at;
 }
 
 Result<> Database::backup(const std::string& folder) const {

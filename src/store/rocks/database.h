@@ -46,8 +46,9 @@ class Database {
   Result<std::vector<Event>> history(const std::string& prefix, Revision from, Revision to,
                                      size_t limit) const;
 
-  // Removes what nobody can read once `at` is the oldest revision, and remembers `at`.
-  Result<> compact(Revision from, Revision at);
+  // Removes what nobody can read once `at` is the oldest revision, about a thousand entries in one
+  // commit, and remembers how far that went: the answer, `at` at the end.
+  Result<Revision> compact_some(Revision from, Revision at);
   Result<> backup(const std::string& folder) const;
   Result<> commit(rocksdb::WriteBatch& batch);
 

@@ -175,9 +175,12 @@ class RocksEngine final : public Store {
   Task<> compact(Revision at) override {
     if (at > published_) co_return Error(Code::kInvalid, "cannot compact the future");
     if (at <= compacted_) co_return Unit{};
-    const Revision from = compacted_;
+    Revision done = compacted_;
     compacted_ = at;  // readers stop seeing the past before it goes
-    co_return database_->compact(from, at);
+    while (done < at) {
+      CO_TRY(done, co_await compact_some(done, at));
+    }
+    co_return Unit{};
   }
 
   Task<> backup(std::string folder) override { co_return database_->backup(folder); }
@@ -192,6 +195,33 @@ class RocksEngine final : public Store {
   }
 
  private:
+  // One piece on the committer thread, between two commits: neither readers nor writers wait long.
+  Task<Revision> compact_some(Revision from, Revision at) {
+    if (closed_) co_return Error(Code::kUnavailable, "the store is closed");
+    auto initiate = [this, from, at](auto handler) {
+      auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+      submit([this, shared, from, at] {
+        asio::post(executor_, [this, alive = alive_, shared,
+                               done = database_->compact_some(from, at)]() mutable {
+          if (!*alive) return;
+          --pending_;
+          std::move (*shared)(std::move(done));
+        });
+      });
+    };
+    co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(Result<Revision>)>(
+        std::move(initiate), asio::use_awaitable);
+  }
+
+  void submit(std::function<void()> chore) {
+    ++pending_;
+    {
+      const std::lock_guard lock(mutex_);
+      chores_.push_back(std::move(chore));
+    }
+    wake_.notify_one();
+  }
+
   void submit(Request request) {
     ++pending_;
     {
@@ -210,20 +240,27 @@ class RocksEngine final : public Store {
     if (committer_.joinable()) committer_.join();
   }
 
-  // The committer thread: everything that waits goes into one durable commit.
+  // The committer thread: everything that waits goes into one durable commit, then one chore has
+  // its turn.
   void work() {
     for (;;) {
       std::deque<Request> requests;
+      std::function<void()> chore;
       {
         std::unique_lock lock(mutex_);
-        wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-        if (queue_.empty()) return;
+        wake_.wait(lock, [this] { return stopping_ || !queue_.empty() || !chores_.empty(); });
+        if (queue_.empty() && chores_.empty()) return;
         while (!queue_.empty() && requests.size() < batch_max_) {
           requests.push_back(std::move(queue_.front()));
           queue_.pop_front();
         }
+        if (!chores_.empty()) {
+          chore = std::move(chores_.front());
+          chores_.pop_front();
+        }
       }
-      commit(std::move(requests));
+      if (!requests.empty()) commit(std::move(requests));
+      if (chore) chore();
     }
   }
 
@@ -279,6 +316,7 @@ class RocksEngine final : public Store {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Request> queue_;
+  std::deque<std::function<void()>> chores_;  // compaction, piece by piece
   bool stopping_ = false;
   std::thread committer_;  // last: starts when the rest is ready
 };
