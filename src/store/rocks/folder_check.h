@@ -10,6 +10,7 @@
 //     the manifest: file_system.h sees to it), so a record behind bytes that cannot be read proves
 //     that these had been written;
 //   - the seal (seal.h) says up to where both files were on the disk.
+// Of tables it looks at the one bit that would make RocksDB abort.
 namespace atl::store {
 
 // The folder must not be in use. kInternal: damaged; what is missing had been acknowledged.
