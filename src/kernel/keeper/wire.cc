@@ -80,6 +80,8 @@ Result<> send(int socket, std::string_view bytes, std::span<const int> fds) {
   ssize_t n = 0;
   do n = ::sendmsg(socket, &message, MSG_NOSIGNAL);
   while (n < 0 && errno == EINTR);
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return Error(Code::kTimeout, "there is no room for a packet");
   if (n < 0) return io::errno_error("send to keeper socket", errno);
   return Unit{};
 }

@@ -34,7 +34,7 @@ struct Packet {
 // One packet, or nothing when the peer closed. kTimeout when a non-blocking socket has none (or a
 // receive timeout passed), kInvalid for a packet that is none of ours.
 Result<std::optional<Packet>> receive(int socket);
-// kUnavailable where the peer is gone or its buffer is full.
+// kUnavailable where the peer is gone; kTimeout where a non-blocking socket has no room for it now.
 Result<> send(int socket, std::string_view bytes, std::span<const int> fds = {});
 
 template <class T>

@@ -172,6 +172,35 @@ TEST_F(CrunRuntimeTest, TellsThatMemoryRanOut) {
   EXPECT_TRUE(exit.oom_killed);
 }
 
+TEST_F(CrunRuntimeTest, AKeeperThatIsBusyIsWaitedFor) {
+  constexpr int kRequests = 1'000;  // more than its socket has room for
+  const std::string error = with_runtime([&]() -> Task<> {
+    ::kill(keeper_, SIGSTOP);
+    TaskGroup group(loop_.get_executor());
+    int asked = 0, answered = 0;
+    std::string first_error;
+    for (int i = 0; i < kRequests; ++i) {
+      group.spawn("ask", [&]() -> Async<void> {
+        ++asked;
+        auto sent = co_await runtime_->signal("no_such_0", SIGTERM);
+        if (!sent && first_error.empty()) first_error = sent.error().message();
+        ++answered;
+        news_.notify();
+      });
+    }
+    for (int i = 0; i < 100 && asked < kRequests; ++i) co_await news_.wait_for(timer_, 10ms);
+    EXPECT_EQ(answered, 0);
+    ::kill(keeper_, SIGCONT);
+    for (int i = 0; i < 2 * kRequests && answered < kRequests; ++i)
+      co_await news_.wait_for(timer_, 200ms);
+    co_await group.stop();
+    EXPECT_EQ(answered, kRequests);
+    EXPECT_EQ(first_error, "");
+    co_return Unit{};
+  });
+  EXPECT_EQ(error, "");
+}
+
 TEST_F(CrunRuntimeTest, ExecRunsInsideAndTellsItsCode) {
   const std::string error = with_runtime([&]() -> Task<> {
     CO_TRY(const LiveContainer live,

@@ -126,12 +126,20 @@ Task<std::vector<keeper::Packet>> KeeperLink::ask(std::string bytes, uint64_t re
   if (!socket_) co_return Error(Code::kUnavailable, "the keeper is not running");
   auto pending = std::make_shared<Pending>();
   pending_[request] = pending;
-  const auto sent = keeper::send(socket_->fd(), bytes,
-                                 fd >= 0 ? std::span<const int>(&fd, 1) : std::span<const int>());
-  if (!sent) pending->failed = true;
+  bool cancelled = false;
+  for (bool full = true; full && !pending->failed && !cancelled;) {
+    const auto sent = keeper::send(socket_->fd(), bytes,
+                                   fd >= 0 ? std::span<const int>(&fd, 1) : std::span<const int>());
+    full = !sent && sent.error().code() == Code::kTimeout;
+    pending->failed = !sent && !full;
+    if (!full) break;
+    // Hundreds of containers at once, and a keeper that has much to do.
+    auto [error] = co_await socket_->descriptor.async_wait(asio::posix::descriptor_base::wait_write,
+                                                           asio::as_tuple(asio::use_awaitable));
+    cancelled = error && !pending->failed;  // failed: the socket itself has gone
+  }
   const bool single =
       reinterpret_cast<const keeper::Header*>(bytes.data())->type == keeper::Type::kCreate;
-  bool cancelled = false;
   while (!pending->complete && !pending->failed && !cancelled &&
          !(single && !pending->packets.empty())) {
     const bool woken = co_await pending->changed.wait();
