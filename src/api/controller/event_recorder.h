@@ -23,7 +23,7 @@ class EventRecorder {
   // `component` stands in source.component: "deployment-controller".
   EventRecorder(Client& client, Seams seams, std::string component);
 
-  // `field_path`: the part of the object that it is about, "spec.containers{web}"; empty: all of it.
+  // `field_path`: the part of it that is meant, "spec.containers{web}"; empty: all of it.
   void note(const Object& about, EventLevel level, std::string reason, std::string message,
             std::string field_path = {});
 

@@ -46,8 +46,8 @@ struct Kind {
   std::vector<std::string> short_names;
   std::vector<std::string> categories;
   bool namespaced = false;
-  bool custom = false;  // from a CustomResourceDefinition
-  bool storage = true;  // the version that is stored
+  bool custom = false;      // from a CustomResourceDefinition
+  bool storage = true;      // the version that is stored
   std::string deprecation;  // what callers are told with each answer; empty: current
   std::vector<std::string> verbs;
   std::vector<Subresource> subresources;
