@@ -13,6 +13,7 @@ import concurrent.futures
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -154,6 +155,9 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--results", required=True)
     options = parser.parse_args()
+    # Tests interrupt what they start, which inherits what a shell's `&` ignores.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     tally, started = Tally(), time.monotonic()
     if options.mode == "full":
         os.environ.update(FULL)
