@@ -80,7 +80,10 @@ class Bare(unittest.TestCase):
         self.assertEqual(self.unit("is-enabled"), "enabled")
         self.machine.shutdown()
         self.machine.boot(init=SYSTEMD)
-        wait_for("the sample, with nobody's help", self.answers, seconds=60)
+        try:
+            wait_for("the sample, with nobody's help", self.answers, seconds=60)
+        except AssertionError as missing:
+            raise AssertionError(f"{missing}\n{self.what_the_machine_says()}") from missing
         before = self.machine.run("atoll", "get", "pods", "-n", "sample").stdout
         self.machine.shell("kill -9 $(pgrep -x atoll-supervise)")
         wait_for("another supervisor", lambda: self.unit("is-active") == "active" and self.up("--status").returncode == 0, seconds=20)
@@ -97,6 +100,11 @@ class Bare(unittest.TestCase):
 
     def unit(self, what):
         return self.machine.run("systemctl", what, "atoll.service", check=False).stdout.strip()
+
+    def what_the_machine_says(self):
+        commands = ("systemctl status atoll.service --no-pager", "atoll doctor", "atoll get pods -A", "grep cgroup /proc/self/mountinfo",
+                    "tail -n 15 /var/lib/atoll/log/*.log")
+        return "\n".join(f"$ {c}\n{self.machine.shell(c + ' 2>&1', check=False).stdout}" for c in commands)
 
     def answers(self):
         return "Hello from Atoll" in self.machine.run("curl", "-sS", "--max-time", "5", "http://hello.localhost").stdout
