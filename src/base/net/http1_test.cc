@@ -28,7 +28,7 @@ TEST_F(Http1, AnswersOverOneConnection) {
       CO_TRY(const std::string got, co_await fetch(*peer, request));
       EXPECT_EQ(got, want) << request.method << " " << request.target;
     }
-    EXPECT_EQ(servers.front()->connections(), 1u);
+    EXPECT_EQ(servers_.front()->connections(), 1u);
     co_return Unit{};
   });
 }
@@ -117,7 +117,7 @@ TEST_F(Http1, BadInputIsRefused) {
   go([&]() -> Task<> {
     for (const RawCase& c : cases) {
       SCOPED_TRACE(c.name);
-      CO_TRY(const std::string answer, co_await talk(*timer, plain(port), c.bytes));
+      CO_TRY(const std::string answer, co_await talk(*timer_, plain(port), c.bytes));
       EXPECT_TRUE(answer.starts_with(c.begins)) << answer.substr(0, 200);
     }
     const auto peer = client(plain(port));
@@ -162,7 +162,7 @@ TEST_F(Http1, UnusualButRightInputIsServed) {
   go([&]() -> Task<> {
     for (const RawCase& c : cases) {
       SCOPED_TRACE(c.name);
-      CO_TRY(const std::string answer, co_await talk(*timer, plain(port), c.bytes));
+      CO_TRY(const std::string answer, co_await talk(*timer_, plain(port), c.bytes));
       EXPECT_TRUE(answer.starts_with(c.begins)) << answer;
       EXPECT_EQ(answer.find("HTTP/1.1 4"), std::string::npos);
     }
@@ -181,7 +181,7 @@ TEST_F(Http1, PipelinedRequestsAreAnsweredInOrder) {
           "\r\n\r\n" + body;
     }
     requests += "GET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    CO_TRY(const std::string answers, co_await talk(*timer, plain(port), requests));
+    CO_TRY(const std::string answers, co_await talk(*timer_, plain(port), requests));
     size_t at = 0;
     for (int i = 0; i < 50; ++i) {
       at = answers.find("body " + std::to_string(i) + ";", at);
@@ -213,16 +213,16 @@ TEST_F(Http1, ADisconnectCancelsTheHandler) {
   go([&]() -> Task<> {
     for (const char* path : {"/watch", "/never"}) {
       SCOPED_TRACE(path);
-      CO_TRY(const auto stream, co_await connect(*timer, plain(port), 10s));
+      CO_TRY(const auto stream, co_await connect(*timer_, plain(port), 10s));
       const std::string request = "GET " + std::string(path) + " HTTP/1.1\r\nhost: x\r\n\r\n";
       CO_TRY_OK(co_await stream->write(request));
-      const bool running = co_await eventually([&] { return started == ended + 1; });
+      const bool running = co_await eventually([&] { return started_ == ended_ + 1; });
       EXPECT_TRUE(running);
       stream->close();
-      const bool over = co_await eventually([&] { return started == ended; });
+      const bool over = co_await eventually([&] { return started_ == ended_; });
       EXPECT_TRUE(over);
     }
-    const bool closed = co_await eventually([&] { return servers.front()->connections() == 0; });
+    const bool closed = co_await eventually([&] { return servers_.front()->connections() == 0; });
     EXPECT_TRUE(closed);
     co_return Unit{};
   });
@@ -231,7 +231,7 @@ TEST_F(Http1, ADisconnectCancelsTheHandler) {
 TEST_F(Http1, APeerThatClosesItsOwnDirectionStillGetsItsAnswer) {
   const uint16_t port = serve_paths();
   go([&]() -> Task<> {
-    CO_TRY(const auto stream, co_await connect(*timer, plain(port), 10s));
+    CO_TRY(const auto stream, co_await connect(*timer_, plain(port), 10s));
     CO_TRY_OK(
         co_await stream->write("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nab"));
     CO_TRY_OK(co_await stream->shutdown_write());
@@ -247,8 +247,8 @@ TEST_F(Http1, ASlowReaderHoldsTheWriterBack) {
   go([&]() -> Task<> {
     const auto peer = client(plain(port));
     CO_TRY(auto response, co_await peer->send({.target = "/megabytes?n=64"}, 10s));
-    co_await system_timer.sleep_for(50ms);
-    EXPECT_LT(streamed_bytes, size_t{16} << 20);  // what the kernel buffers
+    co_await system_timer_.sleep_for(50ms);
+    EXPECT_LT(streamed_bytes_, size_t{16} << 20);  // what the kernel buffers
     CO_TRY(const std::string all, co_await response.body->read_all(100 << 20));
     EXPECT_EQ(all.size(), size_t{64} << 20);
     co_return Unit{};
@@ -264,7 +264,7 @@ TEST_F(Http1, AFastPeerDoesNotStarveOthers) {
     for (int i = 0; i < 2'000; ++i) {
       const Result<> written = co_await (*out)->write(piece);
       EXPECT_TRUE(written);
-      ++streamed_bytes;
+      ++streamed_bytes_;
     }
     const Result<> finished = co_await (*out)->finish();
     EXPECT_TRUE(finished);
@@ -273,9 +273,9 @@ TEST_F(Http1, AFastPeerDoesNotStarveOthers) {
   go([&]() -> Task<> {
     const auto peer = client(plain(port));
     CO_TRY(auto flood, co_await peer->send({.target = "/flood"}, 10s));
-    EXPECT_LT(streamed_bytes, 2'000u);  // the sender had its turn before the flood was over
+    EXPECT_LT(streamed_bytes_, 2'000u);  // the sender had its turn before the flood was over
     CO_TRY(const std::string hello, co_await fetch(*peer, {.target = "/hello"}));
-    EXPECT_LT(streamed_bytes, 2'000u);
+    EXPECT_LT(streamed_bytes_, 2'000u);
     CO_TRY(const std::string all, co_await flood.body->read_all(10'000));
     EXPECT_EQ(all.size(), 2'000u);
     co_return Unit{};
@@ -298,7 +298,7 @@ TEST_F(Http1, UpgradesHandTheConnectionOver) {
     CO_TRY(const size_t end, co_await upgraded.stream->read_some(back));
     EXPECT_EQ(end, 0u);
     // Bytes sent ahead of the answer belong to the upgraded stream.
-    CO_TRY(const auto raw, co_await connect(*timer, plain(port), 10s));
+    CO_TRY(const auto raw, co_await connect(*timer_, plain(port), 10s));
     CO_TRY_OK(co_await raw->write(
         "GET /upgrade HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\nahead"));
     CO_TRY_OK(co_await raw->shutdown_write());

@@ -72,11 +72,11 @@ class Http2Wire : public NetTest {
  protected:
   // Sends the bytes and reads until the transcript contains `want`, or to the end.
   Task<std::string> exchange(uint16_t port, std::string bytes, std::string want) {
-    CO_TRY(const auto stream, co_await connect(*timer, plain(port), 10s));
+    CO_TRY(const auto stream, co_await connect(*timer_, plain(port), 10s));
     const Result<> written = co_await stream->write(bytes);
-    TaskGroup watchdog(loop.get_executor());
+    TaskGroup watchdog(loop_.get_executor());
     watchdog.spawn("give up", [&]() -> Async<void> {
-      const bool late = co_await system_timer.sleep_for(3s);
+      const bool late = co_await system_timer_.sleep_for(3s);
       if (late) stream->close();
     });
     std::string all;
@@ -145,7 +145,7 @@ TEST_F(Http2Wire, WhatIsWrongEndsTheStreamOrTheConnection) {
       CO_TRY(const std::string seen, co_await exchange(port, kPreface + c.bytes, c.want));
       EXPECT_NE(seen.find(c.want), std::string::npos) << seen;
     }
-    const bool over = co_await eventually([&] { return started == ended; });
+    const bool over = co_await eventually([&] { return started_ == ended_; });
     EXPECT_TRUE(over);
     co_return Unit{};
   });
@@ -162,7 +162,7 @@ TEST_F(Http2Wire, LongHeadsAreAnsweredWith431) {
                kPreface + frame(kHeaders, kEndStream | kEndHeaders, 1, request("/hello", fields)),
                "DATA 1 24; "));
     EXPECT_NE(seen.find("DATA 1 24; "), std::string::npos) << seen;  // "the header is too large\n"
-    EXPECT_EQ(started, 0);
+    EXPECT_EQ(started_, 0);
     co_return Unit{};
   });
 }
@@ -190,13 +190,13 @@ TEST_F(Http2Wire, FloodsAreCutOff) {
   go([&]() -> Task<> {
     for (const Case& c : cases) {
       SCOPED_TRACE(c.name);
-      started = ended = 0;
+      started_ = ended_ = 0;
       CO_TRY(const std::string seen, co_await exchange(port, kPreface + c.bytes, "GOAWAY"));
       EXPECT_NE(seen.find("GOAWAY"), std::string::npos) << seen.substr(0, 200);
       const bool over = co_await eventually(
-          [&] { return started == ended && servers.front()->connections() == 0; });
+          [&] { return started_ == ended_ && servers_.front()->connections() == 0; });
       EXPECT_TRUE(over);
-      EXPECT_LE(started, 2'100);
+      EXPECT_LE(started_, 2'100);
     }
     co_return Unit{};
   });
@@ -212,9 +212,9 @@ TEST_F(Http2Wire, StreamsPastTheLimitAreRefused) {
     // Who has not seen the limit yet is refused and may try again; who has, is sent away.
     CO_TRY(const std::string unaware, co_await exchange(port, kPreface + requests, "RST 9 7; "));
     EXPECT_EQ(unaware, "RST 7 7; RST 9 7; ");
-    EXPECT_LE(started, 3);
+    EXPECT_LE(started_, 3);
     const std::string acknowledged = frame(kSettings, kAck, 0, "");
-    CO_TRY(const auto stream, co_await connect(*timer, plain(port), 10s));
+    CO_TRY(const auto stream, co_await connect(*timer_, plain(port), 10s));
     CO_TRY_OK(co_await stream->write(kPreface));
     std::string buffer(1024, 0);
     CO_TRY(const size_t settings, co_await stream->read_some(buffer));

@@ -17,11 +17,11 @@ class OutsidePeers : public NetTest {
  protected:
   OutsidePeers() {
     char pattern[] = "/tmp/atoll-peers-XXXXXX";
-    folder = ::mkdtemp(pattern);
-    ca = folder + "/ca.pem";
-    EXPECT_TRUE(io::write_file_atomic(ca, certificates.authority->certificate_pem(), 0600));
+    folder_ = ::mkdtemp(pattern);
+    ca_ = folder_ + "/ca.pem";
+    EXPECT_TRUE(io::write_file_atomic(ca_, certificates_.authority->certificate_pem(), 0600));
   }
-  ~OutsidePeers() override { std::filesystem::remove_all(folder); }
+  ~OutsidePeers() override { std::filesystem::remove_all(folder_); }
 
   static bool installed(const std::string& program) {
     return std::filesystem::exists("/usr/bin/" + program);
@@ -29,7 +29,7 @@ class OutsidePeers : public NetTest {
 
   // What the program printed, while this process serves it.
   Async<std::string> output_of(std::vector<std::string> words) {
-    const std::string out = folder + "/out";
+    const std::string out = folder_ + "/out";
     words.front() = "/usr/bin/" + words.front();
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
@@ -52,16 +52,16 @@ class OutsidePeers : public NetTest {
     co_return text ? *text : text.error().message();
   }
 
-  std::string folder;
-  std::string ca;
+  std::string folder_;
+  std::string ca_;
 };
 
 TEST_F(OutsidePeers, CurlOverEveryVersion) {
   if (!installed("curl")) GTEST_SKIP() << "curl is not installed";
   const uint16_t clear = serve_paths();
-  const uint16_t tls = serve_paths({.tls = certificates.server_identity()});
+  const uint16_t tls = serve_paths({.tls = certificates_.server_identity()});
   const std::string body(300'000, 'c');
-  ASSERT_TRUE(io::write_file_atomic(folder + "/body", body, 0600));
+  ASSERT_TRUE(io::write_file_atomic(folder_ + "/body", body, 0600));
   const std::string insecure = "http://127.0.0.1:" + std::to_string(clear);
   const std::string secure = "https://localhost:" + std::to_string(tls);
   const std::vector<std::vector<std::string>> ways = {
@@ -72,7 +72,7 @@ TEST_F(OutsidePeers, CurlOverEveryVersion) {
     for (const auto& way : ways) {
       SCOPED_TRACE(way[0] + " " + way[1]);
       const std::vector<std::string> common{"curl",     "-sS", "--noproxy", "*",
-                                            "--cacert", ca,    way[0]};
+                                            "--cacert", ca_,   way[0]};
       const auto with = [&](std::vector<std::string> more) {
         std::vector<std::string> words = common;
         words.insert(words.end(), more.begin(), more.end());
@@ -83,7 +83,7 @@ TEST_F(OutsidePeers, CurlOverEveryVersion) {
       const std::string lines = co_await output_of(with({way[1] + "/lines?n=2"}));
       EXPECT_EQ(lines, "line 0\nline 1\n");
       const std::string echoed =
-          co_await output_of(with({"--data-binary", "@" + folder + "/body", way[1] + "/echo"}));
+          co_await output_of(with({"--data-binary", "@" + folder_ + "/body", way[1] + "/echo"}));
       EXPECT_TRUE(echoed == body) << echoed.substr(0, 200);
       const std::string head = co_await output_of(
           with({"-I", "-w", "%{http_code}", "-o", "/dev/null", way[1] + "/hello"}));
@@ -108,7 +108,7 @@ TEST_F(OutsidePeers, NghttpSeesTrailers) {
 TEST_F(OutsidePeers, H2loadLosesNothing) {
   if (!installed("h2load")) GTEST_SKIP() << "h2load is not installed";
   const uint16_t clear = serve_paths();
-  const uint16_t tls = serve_paths({.tls = certificates.server_identity()});
+  const uint16_t tls = serve_paths({.tls = certificates_.server_identity()});
   go([&]() -> Task<> {
     for (const std::string& url : {"http://127.0.0.1:" + std::to_string(clear),
                                    "https://127.0.0.1:" + std::to_string(tls)}) {

@@ -34,23 +34,23 @@ Endpoint TestCertificates::endpoint_as(uint16_t port, const std::string& user,
 
 NetTest::~NetTest() {
   // Cancelled coroutines still have a step to take.
-  loop.restart();
-  loop.poll();
+  loop_.restart();
+  loop_.poll();
 }
 
 void NetTest::go(std::function<Task<>()> body) {
-  const auto result = run(loop, [&]() -> Task<> {
+  const auto result = run(loop_, [&]() -> Task<> {
     auto done = co_await body();
-    for (const auto& server : servers) co_await server->stop(1s);
+    for (const auto& server : servers_) co_await server->stop(1s);
     co_return done;
   });
   EXPECT_TRUE(result) << result.error().message();
 }
 
 Server& NetTest::serve(Handler handler, ServerOptions options) {
-  servers.push_back(
-      Server::make(loop.get_executor(), *timer, std::move(handler), std::move(options)));
-  return *servers.back();
+  servers_.push_back(
+      Server::make(loop_.get_executor(), *timer_, std::move(handler), std::move(options)));
+  return *servers_.back();
 }
 
 uint16_t NetTest::serve_paths(ServerOptions options) {
@@ -62,7 +62,7 @@ uint16_t NetTest::serve_paths(ServerOptions options) {
 }
 
 std::unique_ptr<HttpClient> NetTest::client(Endpoint endpoint) {
-  return HttpClient::make(loop.get_executor(), *timer, std::move(endpoint));
+  return HttpClient::make(loop_.get_executor(), *timer_, std::move(endpoint));
 }
 
 namespace {
@@ -125,9 +125,9 @@ Task<> echo_upgraded(Responder& responder) {
 }  // namespace
 
 Async<void> NetTest::test_handler(Request request, Responder& responder) {
-  ++started;
+  ++started_;
   // Counts the end however it comes: a cancelled handler leaves by an exception.
-  const std::shared_ptr<void> leave(nullptr, [this](void*) { ++ended; });
+  const std::shared_ptr<void> leave(nullptr, [this](void*) { ++ended_; });
   const std::string path = request.path;
   const auto query = Query::parse(request.query);
   const size_t count = std::strtoul(std::string(query ? query->get("n") : "").c_str(), nullptr, 10);
@@ -140,13 +140,13 @@ Async<void> NetTest::test_handler(Request request, Responder& responder) {
   } else if (path == "/peer") {
     result = co_await responder.send({200, {}, {share(peer_text(request.peer))}});
   } else if (path == "/lines") {
-    result = co_await stream_lines(responder, count, &streamed_bytes);
+    result = co_await stream_lines(responder, count, &streamed_bytes_);
   } else if (path == "/megabytes") {
-    result = co_await stream_megabytes(responder, count, &streamed_bytes);
+    result = co_await stream_megabytes(responder, count, &streamed_bytes_);
   } else if (path == "/watch") {
-    result = co_await watch(responder, timer);
+    result = co_await watch(responder, timer_);
   } else if (path == "/never") {
-    co_await timer->sleep_for(1h);
+    co_await timer_->sleep_for(1h);
   } else if (path == "/empty") {
     result = co_await responder.send({204, {}, {}});
   } else if (path == "/throw") {
@@ -166,10 +166,10 @@ Async<void> NetTest::test_handler(Request request, Responder& responder) {
 }
 
 Async<bool> NetTest::eventually(std::function<bool()> condition) {
-  const MonoTime end = system_timer.monotonic() + 10s;
+  const MonoTime end = system_timer_.monotonic() + 10s;
   while (!condition()) {
-    if (system_timer.monotonic() > end) co_return false;
-    co_await system_timer.sleep_for(1ms);
+    if (system_timer_.monotonic() > end) co_return false;
+    co_await system_timer_.sleep_for(1ms);
   }
   co_return true;
 }

@@ -18,9 +18,9 @@ class Servers : public NetTest {
  protected:
   Servers() {
     char pattern[] = "/tmp/atoll-net-XXXXXX";
-    folder = ::mkdtemp(pattern);
+    folder_ = ::mkdtemp(pattern);
   }
-  ~Servers() override { std::filesystem::remove_all(folder); }
+  ~Servers() override { std::filesystem::remove_all(folder_); }
 
   Handler paths() {
     return [this](Request request, Responder& responder) {
@@ -29,17 +29,17 @@ class Servers : public NetTest {
   }
   // Time that stands still until the test moves it. For everything made after the call.
   SimTimer& simulate() {
-    timer = &sim;
-    return sim;
+    timer_ = &sim_;
+    return sim_;
   }
 
-  std::string folder;
-  SimTimer sim;
+  std::string folder_;
+  SimTimer sim_;
 };
 
 TEST_F(Servers, UnixSocketsKnowTheirPeer) {
   Server& server = serve(paths());
-  const std::string path = folder + "/api.sock";
+  const std::string path = folder_ + "/api.sock";
   ASSERT_TRUE(server.listen_unix(path, 0660));
   struct stat info;
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
@@ -55,7 +55,7 @@ TEST_F(Servers, UnixSocketsKnowTheirPeer) {
 }
 
 TEST_F(Servers, SocketFilesInTheWay) {
-  const std::string stale = folder + "/stale.sock";
+  const std::string stale = folder_ + "/stale.sock";
   {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -64,14 +64,14 @@ TEST_F(Servers, SocketFilesInTheWay) {
     ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     ::close(fd);  // the file stays
   }
-  const std::string file = folder + "/file";
+  const std::string file = folder_ + "/file";
   ::close(::open(file.c_str(), O_CREAT | O_WRONLY, 0600));
   Server& server = serve(paths());
   EXPECT_TRUE(server.listen_unix(stale, 0600));
   EXPECT_EQ(server.listen_unix(stale, 0600).error().code(), Code::kExists);  // it is alive now
   EXPECT_EQ(server.listen_unix(file, 0600).error().code(), Code::kExists);
-  EXPECT_EQ(server.listen_unix(folder + "/none/x", 0600).error().code(), Code::kNotFound);
-  EXPECT_EQ(server.listen_unix(folder + std::string(200, 'x'), 0600).error().code(),
+  EXPECT_EQ(server.listen_unix(folder_ + "/none/x", 0600).error().code(), Code::kNotFound);
+  EXPECT_EQ(server.listen_unix(folder_ + std::string(200, 'x'), 0600).error().code(),
             Code::kBadRequest);
   go([]() -> Task<> { co_return Unit{}; });
 }
@@ -126,10 +126,10 @@ TEST_F(Servers, SlowAndSilentPeersAreSentAway) {
   go([&]() -> Task<> {
     for (const Case& c : cases) {
       SCOPED_TRACE(c.name);
-      CO_TRY(const auto stream, co_await connect(system_timer, plain(port), 10s));
+      CO_TRY(const auto stream, co_await connect(system_timer_, plain(port), 10s));
       CO_TRY_OK(co_await stream->write(c.bytes));
-      co_await system_timer.sleep_for(20ms);
-      const size_t before = servers.front()->connections();
+      co_await system_timer_.sleep_for(20ms);
+      const size_t before = servers_.front()->connections();
       EXPECT_EQ(before, 1u);
       time.advance(c.wait);
       std::string answer;
@@ -138,7 +138,7 @@ TEST_F(Servers, SlowAndSilentPeersAreSentAway) {
       EXPECT_TRUE(answer.starts_with(c.begins)) << answer;
       stream->close();
       time.advance(3s);
-      const bool closed = co_await eventually([&] { return servers.front()->connections() == 0; });
+      const bool closed = co_await eventually([&] { return servers_.front()->connections() == 0; });
       EXPECT_TRUE(closed);
     }
     co_return Unit{};
@@ -152,10 +152,10 @@ TEST_F(Servers, AWatchIsNoIdleConnection) {
     const auto peer = client(plain(port));
     CO_TRY(auto response, co_await peer->send({.target = "/watch"}, 10s));
     time.advance(30min);
-    co_await system_timer.sleep_for(10ms);
-    EXPECT_EQ(started - ended, 1);
+    co_await system_timer_.sleep_for(10ms);
+    EXPECT_EQ(started_ - ended_, 1);
     response.body.reset();
-    const bool over = co_await eventually([&] { return started == ended; });
+    const bool over = co_await eventually([&] { return started_ == ended_; });
     EXPECT_TRUE(over);
     co_return Unit{};
   });
@@ -164,16 +164,16 @@ TEST_F(Servers, AWatchIsNoIdleConnection) {
 TEST_F(Servers, StopLetsRunningRequestsEndAndCancelsTheRest) {
   Event release;
   Server& server = serve([&](Request request, Responder& responder) -> Async<void> {
-    ++started;
-    const std::shared_ptr<void> leave(nullptr, [this](void*) { ++ended; });
+    ++started_;
+    const std::shared_ptr<void> leave(nullptr, [this](void*) { ++ended_; });
     if (request.path == "/slow") co_await release.wait();
-    if (request.path == "/never") co_await system_timer.sleep_for(1h);
+    if (request.path == "/never") co_await system_timer_.sleep_for(1h);
     const Result<> sent = co_await responder.send({200, {}, {share("done")}});
     EXPECT_TRUE(sent);
   });
   const uint16_t port = *server.listen_tcp("127.0.0.1", 0);
   go([&]() -> Task<> {
-    TaskGroup group(loop.get_executor());
+    TaskGroup group(loop_.get_executor());
     std::string slow;
     std::string never;
     const auto first = client(plain(port));
@@ -188,7 +188,7 @@ TEST_F(Servers, StopLetsRunningRequestsEndAndCancelsTheRest) {
       const auto text = co_await fetch(*second, {.target = "/never"});
       never = text ? *text : text.error().message();
     });
-    const bool both = co_await eventually([&] { return started - ended == 2; });
+    const bool both = co_await eventually([&] { return started_ - ended_ == 2; });
     EXPECT_TRUE(both);
     bool stopped = false;
     group.spawn("stop", [&]() -> Async<void> {
@@ -204,7 +204,7 @@ TEST_F(Servers, StopLetsRunningRequestsEndAndCancelsTheRest) {
     EXPECT_TRUE(answered);
     EXPECT_EQ(slow, "200 done");
     EXPECT_EQ(never, "the server closed the connection without an answer");
-    EXPECT_EQ(started, ended);
+    EXPECT_EQ(started_, ended_);
     const auto late = co_await fetch(*idle, {.target = "/"});
     EXPECT_FALSE(late);
     co_await group.stop();
@@ -216,30 +216,30 @@ TEST_F(Servers, StopSendsGoawayAndFinishesStreams) {
   Event release;
   Server& server = serve(
       [&](Request request, Responder& responder) -> Async<void> {
-        ++started;
+        ++started_;
         if (request.path == "/slow") co_await release.wait();
         const Result<> sent = co_await responder.send({200, {}, {share("done")}});
         EXPECT_TRUE(sent);
-        ++ended;
+        ++ended_;
       },
-      {.tls = certificates.server_identity()});
+      {.tls = certificates_.server_identity()});
   const uint16_t port = *server.listen_tcp("127.0.0.1", 0);
   go([&]() -> Task<> {
-    TaskGroup group(loop.get_executor());
-    const auto peer = client(certificates.endpoint(port));
+    TaskGroup group(loop_.get_executor());
+    const auto peer = client(certificates_.endpoint(port));
     std::string slow;
     group.spawn("slow", [&]() -> Async<void> {
       const auto text = co_await fetch(*peer, {.target = "/slow"});
       slow = text ? *text : text.error().message();
     });
-    const bool running = co_await eventually([&] { return started == 1; });
+    const bool running = co_await eventually([&] { return started_ == 1; });
     EXPECT_TRUE(running);
     bool stopped = false;
     group.spawn("stop", [&]() -> Async<void> {
       co_await server.stop(10s);
       stopped = true;
     });
-    co_await system_timer.sleep_for(20ms);
+    co_await system_timer_.sleep_for(20ms);
     EXPECT_FALSE(stopped);
     release.notify();
     const bool over = co_await eventually([&] { return stopped; });
@@ -262,7 +262,7 @@ TEST_F(Servers, IdleConnectionsMakeRoomForNewOnes) {
       CO_TRY(const std::string hello, co_await fetch(*peer, {.target = "/hello"}));
       EXPECT_EQ(hello, "200 hello");
     }
-    const bool within = co_await eventually([&] { return servers.front()->connections() == 2; });
+    const bool within = co_await eventually([&] { return servers_.front()->connections() == 2; });
     EXPECT_TRUE(within);
     co_return Unit{};
   });

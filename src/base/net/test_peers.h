@@ -52,15 +52,15 @@ class NetTest : public testing::Test {
 
   static Endpoint plain(uint16_t port) { return Endpoint{.host = "127.0.0.1", .port = port}; }
 
-  asio::io_context loop;
-  SystemTimer system_timer;
-  Timer* timer = &system_timer;
-  TestCertificates certificates;
-  std::vector<std::unique_ptr<Server>> servers;
+  asio::io_context loop_;
+  SystemTimer system_timer_;
+  Timer* timer_ = &system_timer_;
+  TestCertificates certificates_;
+  std::vector<std::unique_ptr<Server>> servers_;
   // What the handlers of test_handler() saw.
-  int started = 0;
-  int ended = 0;
-  size_t streamed_bytes = 0;
+  int started_ = 0;
+  int ended_ = 0;
+  size_t streamed_bytes_ = 0;
 };
 
 // Sends the bytes on a new connection and returns all that comes back until the server closes.

@@ -15,14 +15,15 @@ class Tls : public NetTest {
 
 TEST_F(Tls, ClientCertificatesAreOptionalAndVerified) {
   const uint16_t port =
-      serve_paths({.tls = certificates.server_identity(/*ask_for_client_certificates=*/true)});
+      serve_paths({.tls = certificates_.server_identity(/*ask_for_client_certificates=*/true)});
   const TestCertificates strangers("strangers");
   Endpoint stranger = strangers.endpoint_as(port, "mallory", {"system:masters"});
-  stranger.ca = certificates.authority->certificate_pem();
+  stranger.ca = certificates_.authority->certificate_pem();
   go([&]() -> Task<> {
-    const std::string anonymous = co_await ask(certificates.endpoint(port));
+    const std::string anonymous = co_await ask(certificates_.endpoint(port));
     EXPECT_EQ(anonymous, "200 tls");
-    const std::string known = co_await ask(certificates.endpoint_as(port, "alice", {"dev", "ops"}));
+    const std::string known =
+        co_await ask(certificates_.endpoint_as(port, "alice", {"dev", "ops"}));
     EXPECT_EQ(known, "200 tls cn=alice o=dev o=ops");
     const std::string refused = co_await ask(stranger);
     EXPECT_NE(refused.find("alert"), std::string::npos) << refused;
@@ -31,17 +32,17 @@ TEST_F(Tls, ClientCertificatesAreOptionalAndVerified) {
 }
 
 TEST_F(Tls, ServersAreVerified) {
-  const uint16_t port = serve_paths({.tls = certificates.server_identity()});
+  const uint16_t port = serve_paths({.tls = certificates_.server_identity()});
   const TestCertificates strangers("strangers");
-  Endpoint by_name = certificates.endpoint(port);
+  Endpoint by_name = certificates_.endpoint(port);
   by_name.server_name = "localhost";
-  Endpoint wrong_name = certificates.endpoint(port);
+  Endpoint wrong_name = certificates_.endpoint(port);
   wrong_name.server_name = "example.com";
-  Endpoint wrong_address = certificates.endpoint(port);
+  Endpoint wrong_address = certificates_.endpoint(port);
   wrong_address.server_name = "127.0.0.2";
   Endpoint careless = strangers.endpoint(port);
   careless.insecure_skip_verify = true;
-  Endpoint system = certificates.endpoint(port);
+  Endpoint system = certificates_.endpoint(port);
   system.ca.clear();
   struct Case {
     const char* name;
@@ -49,7 +50,7 @@ TEST_F(Tls, ServersAreVerified) {
     const char* want;
   };
   const Case cases[] = {
-      {"by address", certificates.endpoint(port), "200 tls"},
+      {"by address", certificates_.endpoint(port), "200 tls"},
       {"by name", by_name, "200 tls"},
       {"another name", wrong_name, "not trusted: hostname mismatch"},
       {"another address", wrong_address, "not trusted: IP address mismatch"},
@@ -67,26 +68,26 @@ TEST_F(Tls, ServersAreVerified) {
 }
 
 TEST_F(Tls, IdentitiesAreReplacedForNewConnections) {
-  const uint16_t port = serve_paths({.tls = certificates.server_identity()});
+  const uint16_t port = serve_paths({.tls = certificates_.server_identity()});
   const TestCertificates next("next authority");
   go([&]() -> Task<> {
-    const auto old = client(certificates.endpoint(port));
+    const auto old = client(certificates_.endpoint(port));
     CO_TRY(const std::string before, co_await fetch(*old, {.target = "/hello"}));
     EXPECT_EQ(before, "200 hello");
-    CO_TRY_OK(servers.front()->set_tls(next.server_identity()));
+    CO_TRY_OK(servers_.front()->set_tls(next.server_identity()));
     CO_TRY(const std::string still, co_await fetch(*old, {.target = "/hello"}));
     EXPECT_EQ(still, "200 hello");
     const std::string fresh = co_await ask(next.endpoint(port));
     EXPECT_EQ(fresh, "200 tls");
-    const std::string outdated = co_await ask(certificates.endpoint(port));
+    const std::string outdated = co_await ask(certificates_.endpoint(port));
     EXPECT_NE(outdated.find("not trusted"), std::string::npos) << outdated;
     co_return Unit{};
   });
 }
 
 TEST_F(Tls, BadIdentitiesAreNamed) {
-  const TlsIdentity good = certificates.server_identity();
-  const TlsIdentity other = certificates.server_identity();
+  const TlsIdentity good = certificates_.server_identity();
+  const TlsIdentity other = certificates_.server_identity();
   struct Case {
     TlsIdentity identity;
     const char* begins;
@@ -107,7 +108,7 @@ TEST_F(Tls, BadIdentitiesAreNamed) {
     EXPECT_EQ(port.error().code(), Code::kInvalid);
     EXPECT_TRUE(port.error().message().starts_with(c.begins)) << port.error().message();
   }
-  Endpoint endpoint = certificates.endpoint(1);
+  Endpoint endpoint = certificates_.endpoint(1);
   endpoint.ca = "nonsense";
   go([&]() -> Task<> {
     const std::string text = co_await ask(endpoint);
@@ -117,17 +118,17 @@ TEST_F(Tls, BadIdentitiesAreNamed) {
 }
 
 TEST_F(Tls, Http1OverTlsByRawConnection) {
-  const uint16_t port = serve_paths({.tls = certificates.server_identity()});
+  const uint16_t port = serve_paths({.tls = certificates_.server_identity()});
   go([&]() -> Task<> {
     const std::string body(200'000, 'b');
-    CO_TRY(const std::string answer, co_await talk(*timer, certificates.endpoint(port),
+    CO_TRY(const std::string answer, co_await talk(*timer_, certificates_.endpoint(port),
                                                    "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: "
                                                    "close\r\ncontent-length: 200000\r\n\r\n" +
                                                        body));
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n"));
     EXPECT_TRUE(answer.ends_with("\r\n\r\n" + body));
     // In clear on a TLS port: no HTTP answer, the connection ends.
-    const auto clear = co_await talk(*timer, plain(port), "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    const auto clear = co_await talk(*timer_, plain(port), "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
     EXPECT_TRUE(!clear || clear->find("HTTP") == std::string::npos);
     co_return Unit{};
   });

@@ -118,7 +118,7 @@ class WebSockets : public NetTest {
     Server& server = serve(
         [this](Request request, Responder& responder) -> Async<void> {
           const Result<> result = co_await echo(request, responder);
-          last = result ? "closed" : result.error().message();
+          last_ = result ? "closed" : result.error().message();
           if (!result && !responder.answered()) {
             const Result<> sent =
                 co_await responder.send({400, {}, {share(result.error().message())}});
@@ -141,14 +141,14 @@ class WebSockets : public NetTest {
     }
   }
 
-  std::string last;
+  std::string last_;
 };
 
 TEST_F(WebSockets, EchoOverClearAndTls) {
   const uint16_t clear = serve_echo();
-  const uint16_t tls = serve_echo({.tls = certificates.server_identity()});
+  const uint16_t tls = serve_echo({.tls = certificates_.server_identity()});
   go([&]() -> Task<> {
-    for (const Endpoint& endpoint : {plain(clear), certificates.endpoint(tls)}) {
+    for (const Endpoint& endpoint : {plain(clear), certificates_.endpoint(tls)}) {
       const auto peer = client(endpoint);
       CO_TRY(const auto socket,
              co_await WebSocket::connect(*peer, {.target = "/"}, {"v4", "v5"}, 10s));
@@ -164,7 +164,7 @@ TEST_F(WebSockets, EchoOverClearAndTls) {
       CO_TRY_OK(co_await socket->close(1000, "done"));
       CO_TRY(const auto end, co_await socket->read());
       EXPECT_FALSE(end);
-      const bool ended = co_await eventually([&] { return last == "closed"; });
+      const bool ended = co_await eventually([&] { return last_ == "closed"; });
       EXPECT_TRUE(ended);
     }
     co_return Unit{};
@@ -195,8 +195,8 @@ TEST_F(WebSockets, TooLargeAndBrokenMessagesEndTheConnection) {
     const auto end = co_await socket->read();
     EXPECT_TRUE(!end || !*end);
     const bool told =
-        co_await eventually([&] { return last == "WebSocket: the message is too large"; });
-    EXPECT_TRUE(told) << last;
+        co_await eventually([&] { return last_ == "WebSocket: the message is too large"; });
+    EXPECT_TRUE(told) << last_;
     const Result<> bad = co_await socket->write({.text = true, .data = "\xff"});
     EXPECT_EQ(bad.error().code(), Code::kBadRequest);
     co_return Unit{};

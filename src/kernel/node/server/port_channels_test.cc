@@ -52,7 +52,7 @@ class PortChannels : public testing::Test {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
       co_return Error(Code::kInternal, "socketpair");
-    pod.reset(ends[0]);
+    pod_.reset(ends[0]);
     co_return io::UniqueFd(ends[1]);
   }
 
@@ -60,13 +60,14 @@ class PortChannels : public testing::Test {
     const net::Handler handler = [this](net::Request request,
                                         net::Responder& responder) -> Async<void> {
       const DialPort to_pod = [this](uint16_t port) { return dial(port); };
-      (void)co_await serve_port_forward(loop.get_executor(), std::move(request), responder, to_pod);
+      (void)co_await serve_port_forward(loop_.get_executor(), std::move(request), responder,
+                                        to_pod);
     };
-    const auto done = run(loop, [&]() -> Task<> {
-      const auto server = net::Server::make(loop.get_executor(), timer, handler, {});
+    const auto done = run(loop_, [&]() -> Task<> {
+      const auto server = net::Server::make(loop_.get_executor(), timer_, handler, {});
       CO_TRY(const uint16_t port, server->listen_tcp("127.0.0.1", 0));
       const auto client =
-          net::HttpClient::make(loop.get_executor(), timer, {.host = "127.0.0.1", .port = port});
+          net::HttpClient::make(loop_.get_executor(), timer_, {.host = "127.0.0.1", .port = port});
       CO_TRY(const auto socket,
              co_await net::WebSocket::connect(*client, {.target = "/?" + query},
                                               {"v5.channel.k8s.io", kChannelSubprotocol},
@@ -85,9 +86,9 @@ class PortChannels : public testing::Test {
     co_return message ? message->data : "end";
   }
 
-  asio::io_context loop;
-  SystemTimer timer;
-  io::UniqueFd pod;
+  asio::io_context loop_;
+  SystemTimer timer_;
+  io::UniqueFd pod_;
 };
 
 std::string message(uint8_t channel, std::string_view data) {
@@ -106,14 +107,14 @@ TEST_F(PortChannels, BytesGoBothWaysUntilThePodEnds) {
     std::string seen(100, '\0');
     ssize_t count = -1;
     for (int i = 0; i < 1000 && count < 0; ++i) {
-      count = ::read(pod.get(), seen.data(), seen.size());
-      (void)co_await timer.sleep_for(std::chrono::milliseconds(1));
+      count = ::read(pod_.get(), seen.data(), seen.size());
+      (void)co_await timer_.sleep_for(std::chrono::milliseconds(1));
     }
     EXPECT_EQ(seen.substr(0, size_t(std::max<ssize_t>(count, 0))), "question");
-    EXPECT_EQ(::write(pod.get(), "answer", 6), 6);
+    EXPECT_EQ(::write(pod_.get(), "answer", 6), 6);
     CO_TRY(const std::string answer, co_await next(socket));
     EXPECT_EQ(answer, message(0, "answer"));
-    pod.reset();
+    pod_.reset();
     CO_TRY(const std::string end, co_await next(socket));
     EXPECT_EQ(end, "end");
     co_return Unit{};
@@ -130,7 +131,7 @@ TEST_F(PortChannels, APortThatDoesNotAnswerIsToldOnItsOwnChannel) {
       CO_TRY(const std::string got, co_await next(socket));
       EXPECT_EQ(got, text);
     }
-    pod.reset();
+    pod_.reset();
     CO_TRY(const std::string end, co_await next(socket));
     EXPECT_EQ(end, "end") << "all are over";
     co_return Unit{};
