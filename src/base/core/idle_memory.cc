@@ -49,6 +49,7 @@ void release_idle_memory() {
     unsigned long kib = 0;
     if (std::sscanf(line, "Anonymous: %lu kB", &kib) != 1) continue;
     if (kib != 0 || mapping.writable || !mapping.of_file) continue;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel tells it as a number
     ::madvise(reinterpret_cast<void*>(mapping.begin), mapping.end - mapping.begin, MADV_DONTNEED);
   }
   std::fclose(maps);

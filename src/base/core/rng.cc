@@ -74,13 +74,13 @@ struct Reserve {
 
 // Grows in a child of fork(), which must not hand out what its parent does.
 std::atomic<uint64_t> g_processes{1};
-const int g_watched =
+const int kWatched =
     pthread_atfork(nullptr, nullptr, [] { g_processes.fetch_add(1, std::memory_order_relaxed); });
 
 }  // namespace
 
 void SystemRng::fill(std::span<uint8_t> out) {
-  CHECK(g_watched == 0);
+  CHECK(kWatched == 0);
   thread_local Reserve reserve;
   const uint64_t process = g_processes.load(std::memory_order_relaxed);
   if (out.size() > kSmallBytes) return ask_kernel(out);

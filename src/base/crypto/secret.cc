@@ -6,7 +6,8 @@
 
 namespace atl::crypto {
 
-Secret::Secret(Secret&& other) noexcept : bytes_(other.bytes_) {
+// A short text that was moved from leaves its bytes where it stood: they are wiped as well.
+Secret::Secret(Secret&& other) noexcept : bytes_(std::move(other.bytes_)) {
   other.wipe();
 }
 
@@ -20,7 +21,8 @@ Secret& Secret::operator=(const Secret& other) {
 Secret& Secret::operator=(Secret&& other) noexcept {
   if (this == &other) return *this;
   wipe();
-  bytes_.swap(other.bytes_);
+  bytes_ = std::move(other.bytes_);
+  other.wipe();
   return *this;
 }
 
