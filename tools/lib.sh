@@ -70,6 +70,17 @@ keep_services_stopped() {
 }
 let_services_start() { ! grep -qsF "$POLICY_MARK" $POLICY || rm -f $POLICY; }
 
+# Atoll and its tests run these programs themselves. The packages' own services would start with the machine, and take ports.
+OWN_SERVICES='haproxy:haproxy nginx-light:nginx redis-server:redis-server docker-registry:docker-registry'
+switch_off_services() { # PACKAGES that were just installed; what was there before stays as its owner wants it
+  local pair
+  for pair in $OWN_SERVICES; do
+    case " $1 " in
+      *" ${pair%%:*} "*) update-rc.d "${pair#*:}" disable ;; # for systemd, too, even where that comes later
+    esac >/dev/null 2>&1 || true
+  done
+}
+
 # Installs the packages of the named lists that are missing.
 install_packages() {
   local missing log
@@ -89,8 +100,7 @@ install_packages() {
     die "apt-get could not install the packages on $(system_name) (whole output: $log). $(apt_advice "$log")"
   fi
   let_services_start
-  # Atoll runs HAProxy itself: the package's own service would start one more with the machine.
-  case " $missing" in *" haproxy "*) systemctl --quiet disable haproxy.service >/dev/null 2>&1 || true ;; esac
+  switch_off_services "$missing"
   rm -f "$log"
 }
 

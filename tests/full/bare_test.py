@@ -67,6 +67,10 @@ class Bare(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-3000:])
         self.assertRegex(closing[0], r"^[1-9]\d* passed, 0 failed$")
         self.machine.run("npm", "--version")
+        # What the tests run themselves does not start with the machine.
+        enabled = self.machine.shell("ls /etc/systemd/system/*.wants /etc/rc2.d").stdout.split()
+        for service in ("nginx", "redis-server", "docker-registry", "haproxy"):
+            self.assertFalse({f"{service}.service", f"S01{service}"} & set(enabled), enabled)
 
     def test_where_systemd_runs_atoll_comes_back_with_the_machine(self):
         self.machine.shutdown()
