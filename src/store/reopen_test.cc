@@ -10,6 +10,7 @@
 
 #include "base/async/run.h"
 #include "store/conditions.h"
+#include "store/rocks/folder_check.h"
 #include "store/rocks/record.h"
 #include "store/rocks/rocks_store.h"
 #include "store/rocks/seal.h"
@@ -185,6 +186,36 @@ TEST_F(Reopen, AFolderIsOpenedOnlyWhereNothingIsMissing) {
     if (!opened) EXPECT_EQ(opened.error().code(), Code::kInternal);
     if (opened) EXPECT_EQ((*opened)->revision(), Revision{1});
   }
+}
+
+// A log that stays behind, because the power failed between the deletions of two, has no end that
+// could stand for writes which the next log goes on from.
+TEST_F(Reopen, WhatAKillLeavesBehindTheRecordsIsCut) {
+  namespace fs = std::filesystem;
+  const auto store = open("db");
+  check([&]() -> Task<> {
+    CO_TRY_OK(co_await store->write({"/a", "1", {}}));
+    co_return Unit{};
+  });
+  const std::string killed = folder_ + "/killed";
+  fs::copy(folder_ + "/db", killed);
+  const auto longest_log = [&] {
+    uintmax_t bytes = 0;
+    for (const auto& entry : fs::directory_iterator(killed)) {
+      if (entry.path().extension() == ".log") bytes = std::max(bytes, entry.file_size());
+    }
+    return bytes;
+  };
+  ASSERT_GT(longest_log(), 100'000u) << "zeros for the writes to come";
+  for (int round = 0; round < 2; ++round) {
+    const auto well = check_folder(killed);
+    ASSERT_TRUE(well) << well.error().message();
+    EXPECT_GT(longest_log(), 0u);
+    EXPECT_LT(longest_log(), 1'000u);
+  }
+  const auto opened = RocksStore::open(loop_.get_executor(), {.folder = killed});
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_EQ((*opened)->revision(), Revision{1});
 }
 
 // One commit that is larger than the log usually gets.

@@ -38,6 +38,14 @@ Result<std::string> current_manifest(const std::string& folder) {
   return folder + "/" + name;
 }
 
+// Takes away what is behind the last record that can be read.
+Result<> cut(const std::string& path, uint64_t readable_bytes) {
+  std::error_code failed;
+  fs::resize_file(path, readable_bytes, failed);
+  if (failed) return Error(Code::kUnavailable, "cut " + path + ": " + failed.message());
+  return Unit{};
+}
+
 Result<> check_manifest(const std::string& path, const std::optional<Seal>& seal) {
   const uint64_t number = *manifest_number(path);
   if (seal && seal->manifest > number)
@@ -53,11 +61,7 @@ Result<> check_manifest(const std::string& path, const std::optional<Seal>& seal
                    fmt::format("what stands behind byte {} was on the disk and cannot be read",
                                content.readable_bytes));
   }
-  if (sealed && content.readable_bytes < bytes.size()) {
-    std::error_code failed;
-    fs::resize_file(path, content.readable_bytes, failed);
-    if (failed) return Error(Code::kUnavailable, "cut " + path + ": " + failed.message());
-  }
+  if (sealed && content.readable_bytes < bytes.size()) return cut(path, content.readable_bytes);
   return Unit{};
 }
 
@@ -103,7 +107,8 @@ class LogsCheck {
  public:
   explicit LogsCheck(std::optional<Seal> seal) : seal_(seal) {}
 
-  Result<> take(uint64_t number, const std::string& path) {
+  // How many bytes of the log can be read.
+  Result<uint64_t> take(uint64_t number, const std::string& path) {
     TRY(const std::string bytes, io::read_file(path, kAnySize));
     const LogContent content = read_log(bytes);
     if (seal_ && seal_->log == number && content.readable_bytes < seal_->log_bytes) {
@@ -123,7 +128,7 @@ class LogsCheck {
       next_ = batch->end;
     }
     gap_ = gap_ || content.ends_in_gap;
-    return Unit{};
+    return content.readable_bytes;
   }
 
  private:
@@ -156,7 +161,15 @@ Result<> check_folder(const std::string& folder) {
   for (const std::string& table : tables) TRY_OK(check_table(table));
   std::sort(logs.begin(), logs.end());
   LogsCheck check(seal);
-  for (const auto& [number, path] : logs) TRY_OK(check.take(number, path));
+  std::vector<uint64_t> readable;
+  for (const auto& [number, path] : logs) {
+    TRY(const uint64_t bytes, check.take(number, path));
+    readable.push_back(bytes);
+  }
+  // All is well: what a kill left behind the records goes. RocksDB deletes logs that it needs no
+  // more, newest first: where the power fails between two, an older one stays beside one that
+  // begins later, and only without a damaged end is it known that nothing is missing in it.
+  for (size_t i = 0; i < logs.size(); ++i) TRY_OK(cut(logs[i].second, readable[i]));
   return Unit{};
 }
 

@@ -14,7 +14,8 @@
 namespace atl::store {
 
 // The folder must not be in use. kInternal: damaged; what is missing had been acknowledged.
-// A manifest's end that was never finished is cut off, for RocksDB refuses some of those.
+// A manifest's end that was never finished is cut off, for RocksDB refuses some of those, and so is
+// what stands behind the last record of a log: a log that stays behind later has no damaged end.
 Result<> check_folder(const std::string& folder);
 
 // Seals a finished copy, which nobody writes to: its manifest was copied as a whole.
