@@ -213,20 +213,15 @@ class RocksEngine final : public Store {
         std::move(initiate), asio::use_awaitable);
   }
 
-  void submit(std::function<void()> chore) {
-    ++pending_;
-    {
-      const std::lock_guard lock(mutex_);
-      chores_.push_back(std::move(chore));
-    }
-    wake_.notify_one();
-  }
+  void submit(Request request) { add(queue_, std::move(request)); }
+  void submit(std::function<void()> chore) { add(chores_, std::move(chore)); }
 
-  void submit(Request request) {
+  template <typename Item>
+  void add(std::deque<Item>& items, Item item) {
     ++pending_;
     {
       const std::lock_guard lock(mutex_);
-      queue_.push_back(std::move(request));
+      items.push_back(std::move(item));
     }
     wake_.notify_one();
   }

@@ -9,12 +9,6 @@
 namespace atl::apiserver {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? char(c + 32) : c;
-  return out;
-}
-
 std::string text_at(const json::Value& value, json::Path path) {
   return std::string(json::string_at(value, path));
 }
@@ -147,6 +141,12 @@ Result<api::KindPtr> kind_of(const json::Value& definition, const json::Value& v
 }
 
 }  // namespace
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? char(c + 32) : c;
+  return out;
+}
 
 void default_definition(json::Value& definition) {
   json::Value& names = json::ensure(definition, {"spec", "names"});

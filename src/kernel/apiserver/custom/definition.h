@@ -16,6 +16,9 @@ inline constexpr std::string_view kDefinitions = "customresourcedefinitions";
 // Holds a definition that is being deleted until its objects are gone.
 inline constexpr std::string_view kCleanupFinalizer = "customresourcecleanup.apiextensions.k8s.io";
 
+// ASCII letters in lower case.
+std::string lower(std::string_view text);
+
 // Names left out of the spec are filled in: singular, listKind, conversion None.
 void default_definition(json::Value& definition);
 

@@ -12,20 +12,6 @@
 namespace atl::apiserver {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? char(c + 32) : c;
-  return out;
-}
-
-// A DNS-1035 label; the complaints of one name are one finding.
-void check_label(std::string path, std::string_view name, api::Findings& out) {
-  const api::Complaints complaints = api::dns_1035_label(name);
-  if (!complaints.empty())
-    out.push_back(invalid_value(std::move(path), json::Value(name),
-                                fmt::format("{}", fmt::join(complaints, ","))));
-}
-
 void check_kind_name(std::string path, std::string_view name, api::Findings& out) {
   if (name.empty()) return out.push_back(required_value(std::move(path)));
   const api::Complaints complaints = api::dns_1035_label(lower(name));
@@ -191,6 +177,13 @@ bool is_url(std::string_view text) {
 }
 
 }  // namespace
+
+void check_label(std::string path, std::string_view name, api::Findings& out) {
+  const api::Complaints complaints = api::dns_1035_label(name);
+  if (!complaints.empty())
+    out.push_back(invalid_value(std::move(path), json::Value(name),
+                                fmt::format("{}", fmt::join(complaints, ","))));
+}
 
 Approval approval_of(const json::Value& definition) {
   const std::string_view group = json::string_at(definition, {"spec", "group"});

@@ -14,6 +14,9 @@ api::Findings check_definition(const json::Value& definition, const json::Value*
 // `path`: "spec.versions[0]".
 void check_version(const json::Value& version, const std::string& path, api::Findings& out);
 
+// A DNS-1035 label; the complaints of one name are one finding.
+void check_label(std::string path, std::string_view name, api::Findings& out);
+
 // The say of Kubernetes' reviewers over groups that are theirs (*.k8s.io, *.kubernetes.io): the
 // annotation api-approved.kubernetes.io.
 struct Approval {

@@ -151,11 +151,7 @@ void check_selectable_fields(const json::Value& version, const std::string& path
 }  // namespace
 
 void check_version(const json::Value& version, const std::string& path, api::Findings& out) {
-  const std::string_view name = json::string_at(version, {"name"});
-  const api::Complaints complaints = api::dns_1035_label(name);
-  if (!complaints.empty())
-    out.push_back(invalid_value(path + ".name", json::Value(name),
-                                fmt::format("{}", fmt::join(complaints, ","))));
+  check_label(path + ".name", json::string_at(version, {"name"}), out);
   if (!json::find(version, {"schema", "openAPIV3Schema"}))
     out.push_back(required_value(path + ".schema.openAPIV3Schema", "schemas are required"));
   check_deprecation(version, path, out);
